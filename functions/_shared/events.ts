@@ -1,0 +1,165 @@
+import { z } from 'zod';
+import {
+  CollectionName,
+  DocumentId,
+  GenerateOutput,
+  Hit,
+  Metadata,
+  Passage,
+  SearchOptions,
+  VectorBytes,
+  Version,
+} from './contracts.ts';
+import { uuidv5 } from './ids.ts';
+
+/**
+ * The event catalogue: every type that travels through the Broker, with the schema of its data.
+ * Full type names are `dev.knarr.<key>.v1`.
+ */
+
+const DocumentReference = z.object({ document: DocumentId, version: Version, collection: CollectionName });
+/** Batch k of n (from 0) of one version's chunks. */
+const Batch = z.object({ batch: z.int().min(0), batches: z.int().min(1) });
+const ChunkOrdinal = z.int().min(0);
+
+const Ask = SearchOptions.extend({
+  query: z.string(),
+  question: z.string().min(1).max(8192),
+  neighbours: z.int().min(0).max(5).default(0),
+  principals: z.array(z.string().max(256)).max(256),
+  degraded: z.array(z.string()).default([]),
+  /** Milliseconds that each finished stage took. */
+  timings: z.record(z.string(), z.number()).default({}),
+});
+
+export const EVENTS = {
+  'document.submitted': z.object({
+    document: DocumentId,
+    title: z.string().max(1024).optional(),
+    text: z
+      .string()
+      .max(48 * 1024)
+      .optional(),
+    uri: z.url().max(2048).optional(),
+    content_type: z.string().max(128).optional(),
+    metadata: Metadata.optional(),
+    acl: z.array(z.string().max(256)).max(256).optional(),
+    collection: CollectionName.optional(),
+  }),
+  'document.accepted': DocumentReference,
+  'chunks.created': DocumentReference.extend(Batch.shape).extend({
+    generation: z.string(),
+    /** `context` (title and heading path) goes in front of `text` when it is embedded. */
+    chunks: z.array(z.object({ chunk: ChunkOrdinal, context: z.string(), text: z.string() })),
+  }),
+  'chunks.embedded': DocumentReference.extend(Batch.shape).extend({
+    generation: z.string(),
+    model: z.string(),
+    dimensions: z.int(),
+    vectors: z.array(z.object({ chunk: ChunkOrdinal, vector: VectorBytes })),
+  }),
+  'document.deleted': DocumentReference,
+  'document.indexed': DocumentReference.extend({ chunks: z.int(), generation: z.string() }),
+  'document.failed': DocumentReference.extend({ code: z.string(), reason: z.string().max(512) }),
+  'query.asked': Ask,
+  'query.embedded': Ask.extend({ vector: VectorBytes.optional(), model: z.string().optional() }),
+  'query.matched': Ask.extend({ hits: z.array(Hit) }),
+  'query.grounded': Ask.extend({ passages: z.array(Passage) }),
+  'query.answered': Ask.extend({ passages: z.array(Passage), result: GenerateOutput }),
+} as const;
+
+export type EventName = keyof typeof EVENTS;
+export type EventData<N extends EventName> = z.infer<(typeof EVENTS)[N]>;
+
+/** Types that nothing in Knarr consumes: they are for outside subscribers. */
+export const TERMINAL: readonly EventName[] = ['document.indexed', 'document.failed'];
+
+const PREFIX = 'dev.knarr.';
+const SUFFIX = '.v1';
+export const eventType = (name: EventName): string => `${PREFIX}${name}${SUFFIX}`;
+export function eventName(type: string): EventName | undefined {
+  const name =
+    type.startsWith(PREFIX) && type.endsWith(SUFFIX) ? type.slice(PREFIX.length, -SUFFIX.length) : '';
+  return Object.hasOwn(EVENTS, name) ? (name as EventName) : undefined;
+}
+
+/** A CloudEvent 1.0 in memory: context attributes and extensions side by side, as in the JSON format. */
+export interface CloudEvent<T = unknown> {
+  specversion: '1.0';
+  id: string;
+  source: string;
+  type: string;
+  subject?: string;
+  time?: string;
+  datacontenttype?: string;
+  dataschema?: string;
+  data?: T;
+  [extension: string]: unknown;
+}
+
+/** What a handler wants said; the runtime makes the CloudEvent of it. `subject` is the document or query id. */
+export interface Emitted<N extends EventName = EventName> {
+  name: N;
+  subject: string;
+  data: EventData<N>;
+}
+export function emit<N extends EventName>(name: N, subject: string, data: EventData<N>): Emitted<N> {
+  return { name, subject, data };
+}
+
+/** Extensions that every event of Knarr carries where they apply. */
+export interface EventExtensions {
+  tenant: string;
+  traceparent?: string;
+  /** RFC 3339 instant after which the work is pointless. */
+  deadline?: string;
+  correlationid?: string;
+}
+
+/**
+ * The CloudEvent of an emitted fact. Its id is derived from tenant, type, subject and data, so the same fact
+ * said twice has the same id.
+ */
+export function toCloudEvent(stage: string, emitted: Emitted, extensions: EventExtensions): CloudEvent {
+  const type = eventType(emitted.name);
+  const { tenant, ...optional } = extensions;
+  const given = Object.fromEntries(Object.entries(optional).filter(([, value]) => value !== undefined));
+  return {
+    specversion: '1.0',
+    id: uuidv5('event', tenant, type, emitted.subject, JSON.stringify(emitted.data)),
+    source: `/knarr/${stage}`,
+    type,
+    subject: emitted.subject,
+    datacontenttype: 'application/json',
+    tenant,
+    partitionkey: `${tenant}/${emitted.subject}`,
+    ...given,
+    data: emitted.data,
+  };
+}
+
+/** Events stay under 64 KiB (CloudEvents spec, "Size Limits"); 8 KiB are left for attributes and envelope. */
+export const MAX_EVENT_BYTES = 64 * 1024;
+export const MAX_EVENT_DATA_BYTES = 56 * 1024;
+
+/**
+ * Splits items into runs whose JSON stays within `limit` bytes, in order, at least one item a run.
+ * An item that alone exceeds the limit gets a run of its own: the caller must have bounded it.
+ */
+export function batchBySize<T>(items: readonly T[], limit = MAX_EVENT_DATA_BYTES): T[][] {
+  const runs: T[][] = [];
+  let run: T[] = [];
+  let size = 0;
+  for (const item of items) {
+    const bytes = Buffer.byteLength(JSON.stringify(item)) + 1;
+    if (run.length > 0 && size + bytes > limit) {
+      runs.push(run);
+      run = [];
+      size = 0;
+    }
+    run.push(item);
+    size += bytes;
+  }
+  if (run.length > 0) runs.push(run);
+  return runs;
+}

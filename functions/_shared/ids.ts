@@ -1,0 +1,34 @@
+import { createHash } from 'node:crypto';
+
+/** Namespace of every UUIDv5 that Knarr derives: UUIDv5(DNS namespace, "knarr.dev"), kept as a constant so that ids never move. */
+export const KNARR_NAMESPACE = '9eba15a6-c25f-5aa7-b38b-4779cfb0250a';
+
+/** RFC 9562 §5.5 name-based UUID (SHA-1). Parts are length-prefixed, so ("ab","c") and ("a","bc") differ. */
+export function uuidv5(...parts: (string | number)[]): string {
+  const hash = createHash('sha1').update(Buffer.from(KNARR_NAMESPACE.replaceAll('-', ''), 'hex'));
+  for (const part of parts) {
+    const text = String(part);
+    hash.update(`${Buffer.byteLength(text)}:${text}`);
+  }
+  const bytes = hash.digest().subarray(0, 16);
+  bytes.writeUInt8((bytes.readUInt8(6) & 0x0f) | 0x50, 6);
+  bytes.writeUInt8((bytes.readUInt8(8) & 0x3f) | 0x80, 8);
+  const hex = bytes.toString('hex');
+  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`;
+}
+
+/** The id of one chunk's point in the vector store: the same chunk of the same version always gets the same id. */
+export function pointId(
+  tenant: string,
+  document: string,
+  version: number,
+  chunk: number,
+  generation: string,
+): string {
+  return uuidv5('point', tenant, document, version, chunk, generation);
+}
+
+/** SHA-256 of the content, lower-case hex. */
+export function contentHash(content: string | Uint8Array): string {
+  return createHash('sha256').update(content).digest('hex');
+}

@@ -1,0 +1,113 @@
+import type { Hono } from 'hono';
+import type { z } from 'zod';
+import type { Config, Knobs } from './config.ts';
+import type { CloudEvent, Emitted, EventData, EventName } from './events.ts';
+
+export const STAGES = [
+  'gateway',
+  'ingest',
+  'embed',
+  'index',
+  'search',
+  'fetch',
+  'generate',
+  'recover',
+] as const;
+export type StageName = (typeof STAGES)[number];
+
+/** Structured logger (pino's shape). Never given content or secrets. */
+export interface Logger {
+  debug(fields: object, message?: string): void;
+  info(fields: object, message?: string): void;
+  warn(fields: object, message?: string): void;
+  error(fields: object, message?: string): void;
+  child(fields: object): Logger;
+}
+
+/** Who asks: comes from a verified token at the edge and travels with the call, never inside an input. */
+export interface Caller {
+  tenant: string;
+  /** `user:…` and `group:…` names plus `*`, which stands for everybody in the tenant. */
+  principals: readonly string[];
+}
+
+/** What travels with every call from stage to stage. */
+export interface Call extends Caller {
+  /** Milliseconds since the epoch; work that is not done by then is pointless. */
+  deadline?: number | undefined;
+  /** Aborted when the caller has gone or the deadline has passed. */
+  signal: AbortSignal;
+  /** W3C trace context of the caller. */
+  traceparent?: string | undefined;
+  /** Receives partial output (text as it is generated) in order. */
+  onProgress?: ((part: Progress) => void) | undefined;
+}
+
+/** A piece of an answer while it is made. */
+export interface Progress {
+  text: string;
+}
+
+/** What a handler gets beside its input. */
+export interface Context<Deps> extends Call {
+  deps: Deps;
+  log: Logger;
+}
+
+/** For handlers of events: the event itself, for its id and attributes. */
+export interface EventContext<Deps> extends Context<Deps> {
+  event: CloudEvent;
+}
+
+export interface EventBinding<Deps, N extends EventName> {
+  /** The types this handler may emit; `[]` for a sink. */
+  produces: readonly EventName[];
+  handle(data: EventData<N>, context: EventContext<Deps>): Promise<Emitted | Emitted[] | undefined>;
+}
+export type EventBindings<Deps> = { readonly [N in EventName]?: EventBinding<Deps, N> };
+
+/** Tools a stage is opened with. */
+export interface StageTools {
+  log: Logger;
+}
+
+/**
+ * A stage, declared once. The runtime turns it into an HTTP server or a func module; `_local` mounts it in one
+ * process with dependencies of its own making.
+ */
+export interface Stage<Deps, In = unknown, Out = unknown, K extends Knobs = Knobs> {
+  name: StageName;
+  /** One sentence for `/info` and the generated documents. */
+  summary: string;
+  input: z.ZodType<In>;
+  output: z.ZodType<Out>;
+  /** Plain JSON in, plain JSON out. */
+  handle(input: In, context: Context<Deps>): Promise<Out>;
+  on: EventBindings<Deps>;
+  /** Further HTTP routes beside the runtime's own; only the gateway has them. */
+  routes?(deps: Deps, log: Logger): Hono;
+  /** Takes dead letters: any event that carries `knativeerrorcode` or `knativeerrordest`. */
+  onDeadLetter?(event: CloudEvent, context: Context<Deps>): Promise<void>;
+  knobs: K;
+  open(config: Config<K>, tools: StageTools): Promise<Deps>;
+  close?(deps: Deps): Promise<void>;
+  /** Throws while the stage cannot do its own work; a dead dependency of others does not count. */
+  ready?(deps: Deps): Promise<void>;
+  /** Largest body accepted, bytes, after decompression. Default 1 MiB. */
+  maxBodyBytes?: number;
+}
+
+/** Identity function that infers the type parameters of a stage. */
+export function defineStage<Deps, In, Out, K extends Knobs>(
+  stage: Stage<Deps, In, Out, K>,
+): Stage<Deps, In, Out, K> {
+  return stage;
+}
+
+/** How one stage is called from another: by HTTP or in the same process, the caller cannot tell. */
+export type StageClient<In, Out> = (input: In, call: Call) => Promise<Out>;
+
+/** Where events go: the Broker's ingress. Resolves when the Broker has taken them all. */
+export interface Publisher {
+  publish(events: readonly CloudEvent[], signal?: AbortSignal): Promise<void>;
+}

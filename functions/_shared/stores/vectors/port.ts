@@ -1,0 +1,60 @@
+import type { Metadata, SearchMode } from '../../contracts.ts';
+import type { Filter } from '../../filter.ts';
+import type { Caller } from '../../stage.ts';
+
+/** What a set of points belongs to. Dimensions are fixed by the generation. */
+export interface VectorScope {
+  tenant: string;
+  collection: string;
+  /** Generation id. */
+  generation: string;
+  dimensions: number;
+}
+
+export interface Point {
+  /** `pointId(…)`: the same chunk of the same version always has the same id. */
+  id: string;
+  document: string;
+  version: number;
+  chunk: number;
+  vector: Float32Array;
+  /** Text for the lexical side (title, headings and chunk). Not returned by searches. */
+  text: string;
+  metadata: Metadata;
+  acl: string[];
+}
+
+export interface VectorQuery {
+  mode: SearchMode;
+  /** Needed by `dense` and `hybrid`. */
+  vector?: Float32Array | undefined;
+  /** Needed by `lexical` and `hybrid`. */
+  text?: string | undefined;
+  limit: number;
+  filter?: Filter | undefined;
+  ef?: number | undefined;
+}
+
+export interface PointHit {
+  id: string;
+  document: string;
+  version: number;
+  chunk: number;
+  score: number;
+}
+
+/**
+ * Vectors and their lexical twin. There is one way to query, and it always filters by tenant, collection and the
+ * caller's principals inside the query. Writes are visible to the next search.
+ */
+export interface VectorStore {
+  /** Inserts or replaces by id. Throws `model_mismatch` when a vector's length is not the scope's. */
+  upsert(scope: VectorScope, points: readonly Point[]): Promise<void>;
+  /** Removes a document's points, of all versions below `below` or of every version. Returns how many. */
+  remove(tenant: string, collection: string, document: string, below?: number): Promise<number>;
+  /** Throws `unknown_collection` when the scope holds nothing and never did, `model_mismatch` on a wrong vector length. */
+  search(scope: Omit<VectorScope, 'dimensions'>, caller: Caller, query: VectorQuery): Promise<PointHit[]>;
+  count(scope: Omit<VectorScope, 'dimensions'>): Promise<number>;
+  ping(): Promise<void>;
+  close(): Promise<void>;
+}
