@@ -1,0 +1,154 @@
+import { Command, InvalidArgumentError, Option } from 'commander';
+import packageJson from '../../../package.json' with { type: 'json' };
+import { ApiError, apiClient } from './client.ts';
+import { ask, type SearchFlags, search } from './commands/ask.ts';
+import { type IngestOptions, ingest } from './commands/ingest.ts';
+import { deadLetters, documents, status } from './commands/inspect.ts';
+import { createOutput, type Output } from './output.ts';
+
+const whole = (text: string) => {
+  if (!/^\d+$/.test(text)) throw new InvalidArgumentError('a whole number, please');
+  return Number(text);
+};
+const json = (text: string) => {
+  try {
+    return JSON.parse(text) as unknown;
+  } catch {
+    throw new InvalidArgumentError('not JSON; e.g. \'{"eq":{"lang":"en"}}\'');
+  }
+};
+
+const program = new Command('knarr')
+  .description('Ask your documents: answers with their sources.')
+  .version(packageJson.version)
+  .addOption(
+    new Option('--url <url>', 'address of the running Knarr')
+      .default('http://127.0.0.1:8080')
+      .env('KNARR_URL'),
+  )
+  .addOption(new Option('--token <token>', 'API key or JWT').env('KNARR_TOKEN'))
+  .option('--json', 'JSON even on a terminal')
+  .option('--verbose', 'stack traces with errors')
+  .showHelpAfterError('(knarr --help tells more)');
+
+interface Globals {
+  url: string;
+  token?: string;
+  json?: boolean;
+  verbose?: boolean;
+}
+const globals = () => program.opts<Globals>();
+const output = () => createOutput(globals().json ?? process.stdout.isTTY !== true);
+
+/** Runs a command that talks to a server; its result is the exit code. */
+function remote<A extends unknown[]>(
+  run: (client: ReturnType<typeof apiClient>, out: Output, ...args: A) => Promise<number>,
+) {
+  return async (...args: unknown[]) => {
+    const { url, token } = globals();
+    // Commander hands the command itself over last.
+    process.exitCode = await run(apiClient(url, token), output(), ...(args.slice(0, -1) as A));
+  };
+}
+
+const withSearchFlags = (command: Command) =>
+  command
+    .option('-c, --collection <name>', 'collection', 'default')
+    .addOption(new Option('-m, --mode <mode>').choices(['hybrid', 'dense', 'lexical']).default('hybrid'))
+    .option('-n, --limit <n>', 'how many passages', whole, 5)
+    .option('-f, --filter <json>', 'metadata filter', json);
+const examples = (command: Command, lines: string[]) =>
+  command.addHelpText('after', `\nExamples:\n${lines.map((line) => `  $ ${line}`).join('\n')}`);
+
+examples(
+  program
+    .command('up')
+    .description('run the whole pipeline in this process')
+    .option('-p, --port <port>', 'port (PORT)', whole)
+    .option('-d, --data <folder>', 'where everything is kept (KNARR_DATA_DIR)')
+    .option('--no-examples', 'leave an empty store empty')
+    .action(async (options) => {
+      const { up } = await import('./commands/up.ts');
+      await up(output(), options);
+    }),
+  ['knarr up', 'knarr up --port 9000 --data ~/knarr-data'],
+);
+
+examples(
+  program
+    .command('ingest')
+    .description('files, folders, globs, URLs or - (standard input)')
+    .argument('<inputs...>')
+    .option('-c, --collection <name>', 'collection', 'default')
+    .option('--id <id>', 'id of a single document')
+    .option('-w, --watch', 'follow the folders and keep the store in step')
+    .option('--concurrency <n>', 'documents on their way at once', whole, 16)
+    .action(remote<[string[], IngestOptions]>(ingest)),
+  [
+    'knarr ingest ~/handbook',
+    "knarr ingest 'docs/**/*.md' --watch",
+    'pandoc notes.odt -t plain | knarr ingest - --id notes',
+  ],
+);
+
+examples(
+  withSearchFlags(
+    program.command('ask').description('ask a question; exit code 2 when the sources do not answer'),
+  )
+    .argument('<question>')
+    .option('-b, --budget <ms>', 'milliseconds the answer may take', whole)
+    .action(remote<[string, SearchFlags & { budget?: number }]>(ask)),
+  [
+    'knarr ask "Who was the Norse leader?"',
+    'knarr ask "What changed in 2024?" -f \'{"range":{"year":{"gte":2024}}}\'',
+  ],
+);
+
+examples(
+  withSearchFlags(program.command('search').description('ranked passages'))
+    .argument('<query>')
+    .action(remote<[string, SearchFlags]>(search)),
+  ['knarr search "time complexity" --mode lexical', 'knarr search viking -n 3 --json'],
+);
+
+program.command('status').description('what it holds and how it is').action(remote<[]>(status));
+
+examples(
+  program
+    .command('documents')
+    .description('list documents, or delete some')
+    .option('-c, --collection <name>', 'only this collection')
+    .option('-s, --state <state>', 'only this state, e.g. dead_lettered')
+    .option('-n, --limit <n>', 'how many', whole, 50)
+    .option('--delete <ids...>', 'delete these')
+    .action(remote<[{ collection?: string; state?: string; limit: number; delete?: string[] }]>(documents)),
+  ['knarr documents --state dead_lettered', 'knarr documents --delete notes.md old.pdf'],
+);
+
+program
+  .command('dead-letters')
+  .description('events that could not be handled, with the reason')
+  .option('-n, --limit <n>', 'how many', whole, 50)
+  .action(remote<[{ limit: number }]>(deadLetters));
+
+examples(
+  program
+    .command('eval')
+    .description('measure retrieval and answers on a collection in BEIR layout, in a store of its own')
+    .argument('<folder>', 'with corpus.jsonl, and queries.jsonl + qrels.tsv or questions.jsonl')
+    .action(async (folder: string) => {
+      const { evaluate } = await import('./commands/eval.ts');
+      process.exitCode = await evaluate(output(), folder);
+    }),
+  ['knarr eval test/data/cranfield', 'knarr eval test/data/squad2-dev-slice'],
+);
+
+try {
+  await program.parseAsync();
+} catch (thrown) {
+  const error = thrown as Error;
+  if (globals().json && thrown instanceof ApiError)
+    process.stdout.write(`${JSON.stringify(thrown.problem)}\n`);
+  process.stderr.write(`knarr: ${globals().verbose ? error.stack : error.message}\n`);
+  process.exitCode = 1;
+}
