@@ -1,0 +1,18 @@
+import { machine } from './machine.ts';
+
+// npm run bench [-- <name> …]: pipeline (default), runtime, answers.
+const BENCHES: Record<string, () => Promise<void>> = {
+  pipeline: async () => (await import('./pipeline.ts')).pipelineBench(),
+  runtime: async () => (await import('./runtime.ts')).runtimeBench(),
+};
+
+const names = process.argv.slice(2);
+for (const name of names.length > 0 ? names : ['pipeline']) {
+  const bench = BENCHES[name];
+  if (!bench) {
+    console.error(`No bench is called ${name}; there are ${Object.keys(BENCHES).join(', ')}.`);
+    process.exit(1);
+  }
+  console.log(`\n${name}: ${machine()}`);
+  await bench();
+}
