@@ -4,6 +4,7 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
+import { buildDatabaseTemplate } from './database-template.mjs';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 
@@ -64,6 +65,7 @@ async function buildProgram() {
 
 export async function buildAll() {
   await buildWorkers();
+  await buildDatabaseTemplate();
   await buildProgram();
 }
 

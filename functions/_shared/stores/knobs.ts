@@ -1,0 +1,19 @@
+import { z } from 'zod';
+import { knob } from '../config.ts';
+
+/** Where the stores keep their data. */
+export const storeKnobs = {
+  databaseUrl: knob(
+    'DATABASE_URL',
+    z
+      .url({ protocol: /^postgres(ql)?$/, error: 'expected postgres://user:password@host:port/database' })
+      .optional(),
+    'PostgreSQL for documents, versions, chunks, outbox, dead letters and answers. Unset: the embedded database.',
+    { secret: true },
+  ),
+  dataDir: knob(
+    'KNARR_DATA_DIR',
+    z.string().default('.knarr'),
+    'Folder of the embedded database and of the original documents. One process owns it at a time.',
+  ),
+};

@@ -1,0 +1,132 @@
+import type { Kysely } from 'kysely';
+import { KnarrError } from '../../errors.ts';
+import { createKysely } from './kysely.ts';
+
+/** What a statement gives: rows with columns by name, and how many rows it inserted, changed or deleted. */
+export interface Result<T> {
+  rows: T[];
+  affected: number;
+}
+
+/**
+ * Runs statements. Parameters are `$1`, `$2`, …; a `Float32Array` becomes pgvector's `[…]` literal, jsonb takes
+ * `JSON.stringify`ed text, arrays become SQL arrays. A failing statement throws a {@link SqlError}; a database that
+ * cannot be reached or has too much to do throws `unavailable`.
+ */
+export interface Queryable {
+  query<T>(sql: string, params?: readonly unknown[]): Promise<Result<T>>;
+  /** Several statements separated by semicolons, without parameters. */
+  exec(sql: string): Promise<void>;
+  /** The query builder over this handle. */
+  kysely<Tables>(): Kysely<Tables>;
+}
+
+/** A PostgreSQL database: the embedded one or a server. */
+export interface Database extends Queryable {
+  dialect: 'pglite' | 'postgres';
+  /** Commits when `work` resolves, rolls back when it throws. `tx` is dead afterwards. */
+  transaction<T>(work: (tx: Queryable) => Promise<T>): Promise<T>;
+  /** Waits for running statements, then closes. */
+  close(): Promise<void>;
+}
+
+/** A statement that the database refused; `code` is the SQLSTATE. */
+export interface SqlError extends Error {
+  code: string;
+  constraint?: string | undefined;
+}
+export const isSqlError = (thrown: unknown, code?: string): thrown is SqlError =>
+  thrown instanceof Error &&
+  'code' in thrown &&
+  typeof thrown.code === 'string' &&
+  /^[0-9A-Z]{5}$/.test(thrown.code) &&
+  (code === undefined || thrown.code === code);
+
+/** One connection, held by one user at a time. */
+export interface Connection {
+  query<T>(sql: string, params: readonly unknown[]): Promise<Result<T>>;
+  exec(sql: string): Promise<void>;
+  release(): void;
+}
+export interface Connector {
+  dialect: Database['dialect'];
+  connect(): Promise<Connection>;
+  close(): Promise<void>;
+}
+
+/** A database over anything that hands out connections. */
+export function createDatabase(connector: Connector): Database {
+  async function using<T>(work: (connection: Connection) => Promise<T>): Promise<T> {
+    const connection = await connector.connect().catch(translate);
+    try {
+      return await work(connection);
+    } catch (thrown) {
+      return translate(thrown);
+    } finally {
+      connection.release();
+    }
+  }
+
+  return {
+    dialect: connector.dialect,
+    query: (sql, params = []) => using((connection) => connection.query(sql, params)),
+    exec: (sql) => using((connection) => connection.exec(sql)),
+    kysely: () => createKysely(() => connector.connect().catch(translate)),
+    transaction: (work) => using((connection) => inTransaction(connection, work)),
+    close: () => connector.close(),
+  };
+}
+
+async function inTransaction<T>(connection: Connection, work: (tx: Queryable) => Promise<T>): Promise<T> {
+  let open = true;
+  const alive = () => {
+    if (!open) throw new Error('The transaction is over.');
+  };
+  const held: Connection = {
+    async query(sql, params) {
+      alive();
+      return connection.query(sql, params);
+    },
+    async exec(sql) {
+      alive();
+      return connection.exec(sql);
+    },
+    release() {},
+  };
+  await connection.exec('begin');
+  try {
+    const value = await work({
+      query: (sql, params = []) => held.query(sql, params),
+      exec: (sql) => held.exec(sql),
+      kysely: () => createKysely(async () => held),
+    });
+    open = false;
+    await connection.exec('commit');
+    return value;
+  } catch (thrown) {
+    open = false;
+    // When the connection itself is lost, so is the transaction; what went wrong first is what matters.
+    await connection.exec('rollback').catch(() => {});
+    throw thrown;
+  }
+}
+
+/** SQLSTATE classes that say "not now": connection, resources, operator intervention, serialization and deadlock. */
+const NOT_NOW = /^(08|53|57P|40001|40P01|55P03)/;
+const NETWORK = new Set([
+  'ECONNREFUSED',
+  'ECONNRESET',
+  'ETIMEDOUT',
+  'EPIPE',
+  'ENOTFOUND',
+  'EAI_AGAIN',
+  'ENOENT',
+]);
+
+function translate(thrown: unknown): never {
+  const code = thrown instanceof Error && 'code' in thrown ? String(thrown.code) : '';
+  if (!(thrown instanceof KnarrError) && (NOT_NOW.test(code) || NETWORK.has(code))) {
+    throw new KnarrError('unavailable', 'The database cannot take this now.', { cause: thrown });
+  }
+  throw thrown;
+}
