@@ -130,6 +130,7 @@ export function toCloudEvent(stage: string, emitted: Emitted, extensions: EventE
     source: `/knarr/${stage}`,
     type,
     subject: emitted.subject,
+    time: new Date().toISOString(),
     datacontenttype: 'application/json',
     tenant,
     partitionkey: `${tenant}/${emitted.subject}`,

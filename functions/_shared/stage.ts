@@ -87,7 +87,7 @@ export interface Stage<Deps, In = unknown, Out = unknown, K extends Knobs = Knob
   /** Further HTTP routes beside the runtime's own; only the gateway has them. */
   routes?(deps: Deps, log: Logger): Hono;
   /** Takes dead letters: any event that carries `knativeerrorcode` or `knativeerrordest`. */
-  onDeadLetter?(event: CloudEvent, context: Context<Deps>): Promise<void>;
+  onDeadLetter?(event: CloudEvent, context: Context<Deps>): Promise<Emitted | undefined>;
   knobs: K;
   open(config: Config<K>, tools: StageTools): Promise<Deps>;
   close?(deps: Deps): Promise<void>;

@@ -6,3 +6,7 @@ export interface OriginalStore {
   delete(key: string): Promise<void>;
   ping(): Promise<void>;
 }
+
+/** Key of a tenant's content: the same content of one tenant is stored once, and never shared between tenants. */
+export const originalKey = (tenant: string, contentHash: string): string =>
+  `${encodeURIComponent(tenant)}/${contentHash}`;

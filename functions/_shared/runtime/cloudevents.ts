@@ -1,0 +1,214 @@
+import { KnarrError } from '../errors.ts';
+import type { CloudEvent } from '../events.ts';
+import { parseJson } from '../json.ts';
+import { decodeUtf8 } from './body.ts';
+
+/**
+ * CloudEvents 1.0 over HTTP (binary and structured content mode, JSON format), read and written without SDK objects.
+ * The `cloudevents` package is the reference (`cloudevents.differential.test.ts`); where the specification is stricter
+ * than the package, the specification wins.
+ */
+
+const STRUCTURED = 'application/cloudevents';
+const BATCH = 'application/cloudevents-batch';
+const EVENT_JSON = /^application\/cloudevents\+json(\s*;|$)/i;
+const JSON_TYPE = /^[^;]*[/+]json\s*(;|$)/i;
+const TEXT_TYPE = /^text\//i;
+const ATTRIBUTE = /^[a-z0-9]+$/;
+// RFC 3339 date-time.
+const TIME =
+  /^\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])[Tt]([01]\d|2[0-3]):[0-5]\d:([0-5]\d|60)(\.\d+)?([Zz]|[+-]\d{2}:\d{2})$/;
+// RFC 3986 characters of a URI-reference; ABSOLUTE also wants a scheme.
+const URI_REFERENCE = /^(?:[A-Za-z0-9\-._~:/?#[\]@!$&'()*+,;=]|%[0-9A-Fa-f]{2})+$/;
+const ABSOLUTE = /^[A-Za-z][A-Za-z0-9+.-]*:/;
+const MAX_INT32 = 2 ** 31 - 1;
+// The control characters U+0000–U+001F and U+007F–U+009F, and lone surrogates, may not stand in a String (spec, "Type System").
+const FORBIDDEN = /[\p{Cc}\p{Cs}]/u;
+
+export type EventMode = 'binary' | 'structured' | 'batch';
+
+/** The content mode in which a request carries an event; undefined when it carries none. */
+export function eventMode(headers: Headers): EventMode | undefined {
+  const type = headers.get('content-type');
+  if (type !== null && type.length >= STRUCTURED.length) {
+    const lower = type.toLowerCase();
+    if (lower.startsWith(BATCH)) return 'batch';
+    if (lower.startsWith(STRUCTURED)) return 'structured';
+  }
+  const carriesEvent =
+    headers.has('ce-id') ||
+    headers.has('ce-type') ||
+    headers.has('ce-specversion') ||
+    headers.has('ce-source');
+  return carriesEvent ? 'binary' : undefined;
+}
+
+/** Reads an event. Throws `malformed_event` (400) with the reason, or `unsupported_media_type` (415) for batches and unknown formats. */
+export function readEvent(headers: Headers, body: Uint8Array): CloudEvent {
+  switch (eventMode(headers)) {
+    case 'binary':
+      return readBinary(headers, body);
+    case 'structured':
+      return readStructured(headers, body);
+    case 'batch':
+      throw new KnarrError(
+        'unsupported_media_type',
+        'Batched events are not supported; send one event a request.',
+      );
+    default:
+      throw malformed('the request carries no event');
+  }
+}
+
+function readBinary(headers: Headers, body: Uint8Array): CloudEvent {
+  const event: Record<string, unknown> = {};
+  for (const [name, value] of headers) {
+    if (name.startsWith('ce-')) event[name.slice(3)] = decodeHeader(name, value);
+  }
+  if ('data' in event) throw malformed('"data" is no attribute name');
+  const type = headers.get('content-type');
+  if (type !== null) event.datacontenttype = type;
+  checkAttributes(event);
+  if (body.byteLength > 0) event.data = decodeData(type, body);
+  return event as unknown as CloudEvent;
+}
+
+function decodeHeader(name: string, value: string): string {
+  if (!value.includes('%')) return value;
+  try {
+    return decodeURIComponent(value);
+  } catch (cause) {
+    throw new KnarrError(
+      'malformed_event',
+      `The event is malformed: ${name} is not valid percent-encoded UTF-8.`,
+      { cause },
+    );
+  }
+}
+
+function decodeData(type: string | null, body: Uint8Array): unknown {
+  if (type === null || JSON_TYPE.test(type)) return asMalformed(() => parseJson(decodeUtf8(body)));
+  return TEXT_TYPE.test(type) ? asMalformed(() => decodeUtf8(body)) : body;
+}
+
+function readStructured(headers: Headers, body: Uint8Array): CloudEvent {
+  const type = headers.get('content-type') ?? '';
+  if (!EVENT_JSON.test(type)) {
+    throw new KnarrError(
+      'unsupported_media_type',
+      'Of the structured event formats only application/cloudevents+json is supported.',
+    );
+  }
+  const parsed = asMalformed(() => parseJson(decodeUtf8(body)));
+  if (typeof parsed !== 'object' || parsed === null || Array.isArray(parsed))
+    throw malformed('it is not a JSON object');
+  const { data, data_base64: base64, ...attributes } = parsed as Record<string, unknown>;
+  // JSON event format, §2.2: a null attribute is an absent one.
+  const event = Object.fromEntries(Object.entries(attributes).filter(([, value]) => value !== null));
+  checkAttributes(event);
+  if (base64 !== undefined && base64 !== null) {
+    if (data !== undefined && data !== null) throw malformed('it has both data and data_base64');
+    if (typeof base64 !== 'string') throw malformed('data_base64 is not a string');
+    const bytes = Buffer.from(base64, 'base64');
+    if (bytes.toString('base64') !== base64) throw malformed('data_base64 is not base64');
+    event.data = new Uint8Array(bytes);
+  } else if (data !== undefined) event.data = data;
+  return event as unknown as CloudEvent;
+}
+
+function checkAttributes(event: Record<string, unknown>): void {
+  for (const name of ['specversion', 'id', 'source', 'type']) {
+    if (event[name] === undefined) throw malformed(`${name} is missing`);
+  }
+  if (event.specversion !== '1.0') throw malformed('specversion is not 1.0');
+  for (const [name, value] of Object.entries(event)) {
+    if (!ATTRIBUTE.test(name)) throw malformed(`"${name.slice(0, 32)}" is no attribute name`);
+    checkValue(name, value);
+  }
+  const { source, time, dataschema } = event as Record<string, string | undefined>;
+  if (!URI_REFERENCE.test(source ?? '')) throw malformed('source is not a URI-reference');
+  if (dataschema !== undefined && !(ABSOLUTE.test(dataschema) && URI_REFERENCE.test(dataschema))) {
+    throw malformed('dataschema is not a URI');
+  }
+  if (time !== undefined && !(TIME.test(time) && !Number.isNaN(Date.parse(time.replace(/:60/, ':59'))))) {
+    throw malformed('time is not an RFC 3339 timestamp');
+  }
+}
+
+const CORE_STRINGS = new Set([
+  'id',
+  'source',
+  'type',
+  'subject',
+  'time',
+  'datacontenttype',
+  'dataschema',
+  'specversion',
+]);
+
+function checkValue(name: string, value: unknown): void {
+  if (typeof value === 'string') {
+    if (value === '' && CORE_STRINGS.has(name)) throw malformed(`${name} is empty`);
+    if (FORBIDDEN.test(value)) throw malformed(`${name} has a control character`);
+    return;
+  }
+  if (CORE_STRINGS.has(name)) throw malformed(`${name} is not a string`);
+  const isInteger = Number.isInteger(value) && Math.abs(value as number) <= MAX_INT32;
+  if (typeof value !== 'boolean' && !isInteger)
+    throw malformed(`${name} is neither a string, a boolean nor an integer`);
+}
+
+function asMalformed<T>(read: () => T): T {
+  try {
+    return read();
+  } catch (thrown) {
+    throw malformed((thrown as Error).message, thrown);
+  }
+}
+
+function malformed(reason: string, cause?: unknown): KnarrError {
+  return new KnarrError('malformed_event', `The event is malformed: ${reason.replace(/\.$/, '')}.`, {
+    cause,
+  });
+}
+
+export interface HttpMessage {
+  headers: Record<string, string>;
+  body: string | Uint8Array<ArrayBuffer>;
+}
+
+/** An event in binary content mode. Throws `internal` for attributes that no event may have. */
+export function writeBinary(event: CloudEvent): HttpMessage {
+  const headers: Record<string, string> = {};
+  for (const [name, value] of Object.entries(event)) {
+    if (value === undefined || name === 'data') continue;
+    if (name === 'datacontenttype') headers['content-type'] = value as string;
+    else if (ATTRIBUTE.test(name)) headers[`ce-${name}`] = encodeHeader(String(value));
+    else throw new KnarrError('internal', `"${name}" is no attribute name.`);
+  }
+  if (event.data instanceof Uint8Array) return { headers, body: new Uint8Array(event.data) };
+  headers['content-type'] ??= 'application/json; charset=utf-8';
+  if (event.data === undefined) return { headers, body: '' };
+  const isJson = JSON_TYPE.test(headers['content-type']);
+  return { headers, body: isJson ? JSON.stringify(event.data) : String(event.data) };
+}
+
+/** An event in structured content mode, JSON format. */
+export function writeStructured(event: CloudEvent): HttpMessage {
+  const { data, ...attributes } = event;
+  const content =
+    data instanceof Uint8Array ? { data_base64: Buffer.from(data).toString('base64') } : { data };
+  return {
+    headers: { 'content-type': 'application/cloudevents+json; charset=utf-8' },
+    body: JSON.stringify({ ...attributes, ...content }),
+  };
+}
+
+// HTTP binding §3.1.3.2: everything but printable ASCII is percent-encoded, and so are space, quote and percent.
+const PLAIN_HEADER = /^[!#$&-~]*$/;
+
+function encodeHeader(value: string): string {
+  if (PLAIN_HEADER.test(value)) return value;
+  const percent = (byte: number) => `%${byte.toString(16).toUpperCase().padStart(2, '0')}`;
+  return value.replace(/[^!#$&-~]/gu, (character) => [...Buffer.from(character)].map(percent).join(''));
+}
