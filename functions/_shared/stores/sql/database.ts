@@ -56,12 +56,18 @@ export interface Connector {
 
 /** A database over anything that hands out connections. */
 export function createDatabase(connector: Connector): Database {
-  async function using<T>(work: (connection: Connection) => Promise<T>): Promise<T> {
+  async function connect(): Promise<Connection> {
     const connection = await connector.connect().catch(translate);
+    return {
+      query: (sql, params) => connection.query<never>(sql, params).catch(translate),
+      exec: (sql) => connection.exec(sql).catch(translate),
+      release: () => connection.release(),
+    };
+  }
+  async function using<T>(work: (connection: Connection) => Promise<T>): Promise<T> {
+    const connection = await connect();
     try {
       return await work(connection);
-    } catch (thrown) {
-      return translate(thrown);
     } finally {
       connection.release();
     }
@@ -71,7 +77,7 @@ export function createDatabase(connector: Connector): Database {
     dialect: connector.dialect,
     query: (sql, params = []) => using((connection) => connection.query(sql, params)),
     exec: (sql) => using((connection) => connection.exec(sql)),
-    kysely: () => createKysely(() => connector.connect().catch(translate)),
+    kysely: () => createKysely(connect),
     transaction: (work) => using((connection) => inTransaction(connection, work)),
     close: () => connector.close(),
   };

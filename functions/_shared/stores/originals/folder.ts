@@ -1,0 +1,70 @@
+import { constants } from 'node:fs';
+import { access, mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { KnarrError } from '../../errors.ts';
+import type { OriginalStore } from './port.ts';
+
+/** Two segments; the first as `originalKey` escapes a tenant, neither able to leave the folder. */
+const KEY = /^(?!\.)[\w.!~*'()%-]{1,200}\/[0-9a-f]{64}$/;
+
+/** Originals as files below a folder, which is made when missing. Throws `invalid_request` for a key not made by `originalKey`. */
+export function folderOriginals(folder: string): OriginalStore {
+  function pathOf(key: string): string {
+    if (!KEY.test(key)) throw new KnarrError('invalid_request', 'This is no key of an original.');
+    return join(folder, key);
+  }
+
+  return {
+    async put(key, content) {
+      const path = pathOf(key);
+      if (await isWhole(path, content.byteLength)) return;
+      await mkdir(dirname(path), { recursive: true });
+      const unfinished = `${path}.${crypto.randomUUID()}`;
+      try {
+        await writeDurably(unfinished, content);
+        await rename(unfinished, path);
+        await syncFolder(dirname(path));
+      } catch (thrown) {
+        await rm(unfinished, { force: true });
+        throw thrown;
+      }
+    },
+    async get(key) {
+      return readFile(pathOf(key)).catch(absent);
+    },
+    async delete(key) {
+      await rm(pathOf(key), { force: true });
+    },
+    async ping() {
+      await mkdir(folder, { recursive: true });
+      await access(folder, constants.W_OK);
+    },
+  };
+}
+
+/** The key names the content, so a file of the right length is the same content. */
+async function isWhole(path: string, bytes: number): Promise<boolean> {
+  return (await stat(path).catch(absent))?.size === bytes;
+}
+
+async function writeDurably(path: string, content: Uint8Array): Promise<void> {
+  const file = await open(path, 'wx');
+  try {
+    await file.writeFile(content);
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+}
+
+/** Makes the new name durable, where the file system lets a folder be opened. */
+async function syncFolder(path: string): Promise<void> {
+  const folder = await open(path, 'r').catch(() => undefined);
+  await folder?.sync().catch(() => {});
+  await folder?.close();
+}
+
+function absent(thrown: unknown): undefined {
+  if ((thrown as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+  throw thrown;
+}
