@@ -84,6 +84,10 @@ export interface Stage<Deps, In = unknown, Out = unknown, K extends Knobs = Knob
   /** Plain JSON in, plain JSON out. */
   handle(input: In, context: Context<Deps>): Promise<Out>;
   on: EventBindings<Deps>;
+  /** Refuses a request by throwing, before its body is read. Health, metrics and info are always answered. */
+  admit?(request: Request, deps: Deps): void;
+  /** Called when the stage is to end: what would hold its server open, such as a stream that follows something, lets go. */
+  drain?(deps: Deps): void;
   /** Further HTTP routes beside the runtime's own; only the gateway has them. */
   routes?(deps: Deps, log: Logger): Hono;
   /** Takes dead letters: any event that carries `knativeerrorcode` or `knativeerrordest`. */

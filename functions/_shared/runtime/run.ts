@@ -106,6 +106,7 @@ export function runStage<Deps, In, Out>(
     },
     drain() {
       draining = true;
+      stage.drain?.(deps);
     },
     fetch: async (request) => app.fetch(request),
   };
@@ -212,8 +213,9 @@ export function runStage<Deps, In, Out>(
       config: options.config ?? {},
     }),
   );
-  app.use(async (_, next) => {
+  app.use(async (c, next) => {
     if (draining) throw new KnarrError('unavailable', 'The stage is shutting down.');
+    stage.admit?.(c.req.raw, deps);
     return next();
   });
   // Web hook validation, as Knative's ingress answers it.
