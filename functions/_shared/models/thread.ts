@@ -42,7 +42,7 @@ export class ModelThread<In, Out, Ready> {
         if (this.#worker !== worker) return;
         this.#worker = undefined;
         this.#started = undefined;
-        const error = isReady ? this.#error('stopped', cause) : this.#error('does not start', cause);
+        const error = this.#error(isReady ? 'stopped' : `does not start: ${messageOf(cause)}`, cause);
         reject(error);
         onDeath(error);
       };
@@ -74,3 +74,5 @@ export class ModelThread<In, Out, Ready> {
     return new KnarrError('unavailable', `The ${this.#options.role} ${what}.`, { cause });
   }
 }
+
+const messageOf = (cause: unknown) => (cause instanceof Error ? cause.message : String(cause));
