@@ -1,0 +1,229 @@
+import { type Kysely, sql } from 'kysely';
+import { KnarrError } from '../../errors.ts';
+import { emit } from '../../events.ts';
+import type { Database } from '../sql/database.ts';
+import { putOutbox } from './outbox.ts';
+import type { Acceptance, DocumentState, DocumentStore, NewDocument } from './port.ts';
+import type { Tables } from './tables.ts';
+import { fingerprint, jsonb, storable } from './text.ts';
+
+type Db = Kysely<Tables>;
+interface Head {
+  version: number;
+  state: DocumentState;
+  collection: string;
+  fingerprint: string;
+}
+
+/** How long an idempotency key is remembered. */
+const KEY_HOURS = 24;
+/** Expired rows removed by the way, at most. */
+const PURGE = 100;
+
+/** Writes heads: the one place where versions are given out. */
+export function acceptance(database: Database): Pick<DocumentStore, 'accept' | 'remove'> {
+  return {
+    accept(given, { idempotencyKey, traceparent } = {}) {
+      const print = fingerprint(given);
+      return database.transaction(async (tx) => {
+        const db = tx.kysely<Tables>();
+        if (idempotencyKey !== undefined) {
+          const earlier = await claimKey(db, given, idempotencyKey, print);
+          if (earlier) return earlier;
+        }
+        const head = await lockHead(db, given.tenant, given.document);
+        const accepted =
+          head?.fingerprint === print && head.state !== 'deleted' && head.state !== 'dead_lettered'
+            ? unchanged(given.document, head)
+            : await write(db, given, print, head, traceparent);
+        if (idempotencyKey !== undefined) await settleKey(db, given.tenant, idempotencyKey, accepted);
+        return accepted;
+      });
+    },
+
+    remove(tenant, document, { traceparent } = {}) {
+      return database.transaction(async (tx) => {
+        const db = tx.kysely<Tables>();
+        const known = await db
+          .selectFrom('documents')
+          .select('head')
+          .where('tenant', '=', tenant)
+          .where('document', '=', document)
+          .forUpdate()
+          .executeTakeFirst();
+        if (!known) return undefined;
+        const head = await readHead(db, tenant, document, known.head);
+        if (head.state === 'deleted') return undefined;
+        await supersede(db, tenant, document, head.version);
+        const version = await writeTombstone(db, tenant, document, head.version);
+        const { collection } = head;
+        const event = emit('document.deleted', document, { document, version, collection });
+        await putOutbox(db, tenant, event, traceparent);
+        return { document, version, state: 'deleted' as const, collection, created: true };
+      });
+    },
+  };
+}
+
+const unchanged = (document: string, { version, state, collection }: Head): Acceptance => ({
+  document,
+  version,
+  state,
+  collection,
+  created: false,
+});
+
+/** Makes the document's row when it is new and holds it until the transaction ends: one writer of a head at a time. */
+async function lockHead(db: Db, tenant: string, document: string): Promise<Head | undefined> {
+  const { head } = await db
+    .insertInto('documents')
+    .values({ tenant, document, head: 0 })
+    .onConflict((conflict) =>
+      conflict.columns(['tenant', 'document']).doUpdateSet((eb) => ({ head: eb.ref('documents.head') })),
+    )
+    .returning('head')
+    .executeTakeFirstOrThrow();
+  return head === 0 ? undefined : readHead(db, tenant, document, head);
+}
+
+const readHead = (db: Db, tenant: string, document: string, version: number): Promise<Head> =>
+  db
+    .selectFrom('versions')
+    .select(['version', 'state', 'collection', 'fingerprint'])
+    .where('tenant', '=', tenant)
+    .where('document', '=', document)
+    .where('version', '=', version)
+    .executeTakeFirstOrThrow();
+
+async function write(
+  db: Db,
+  given: NewDocument,
+  print: string,
+  head: Head | undefined,
+  traceparent: string | undefined,
+): Promise<Acceptance> {
+  const { tenant, document, collection } = given;
+  const version = (head?.version ?? 0) + 1;
+  if (head) await supersede(db, tenant, document, head.version);
+  await db
+    .insertInto('versions')
+    .values({
+      tenant,
+      document,
+      version,
+      collection,
+      generation: await activeGeneration(db, given),
+      title: given.title === null ? null : storable(given.title),
+      uri: given.uri === null ? null : storable(given.uri),
+      content_type: given.contentType,
+      content_hash: given.contentHash,
+      bytes: given.bytes,
+      original: given.original,
+      metadata: jsonb(given.metadata),
+      acl: given.acl.map(storable),
+      fingerprint: print,
+      state: 'accepted',
+    })
+    .execute();
+  await moveHead(db, tenant, document, version);
+  // The points of older versions are in the collection that the document leaves.
+  if (head && head.collection !== collection) {
+    const left = emit('document.deleted', document, { document, version, collection: head.collection });
+    await putOutbox(db, tenant, left, traceparent);
+  }
+  const event = emit('document.accepted', document, { document, version, collection });
+  await putOutbox(db, tenant, event, traceparent);
+  return { document, version, state: 'accepted', collection, created: true };
+}
+
+/** The collection's generation; the first document of a collection settles it. */
+async function activeGeneration(db: Db, { tenant, collection, generation }: NewDocument): Promise<string> {
+  const settled = await db
+    .insertInto('collections')
+    .values({ tenant, collection, generation })
+    .onConflict((conflict) =>
+      conflict
+        .columns(['tenant', 'collection'])
+        .doUpdateSet((eb) => ({ generation: eb.ref('collections.generation') })),
+    )
+    .returning('generation')
+    .executeTakeFirstOrThrow();
+  return settled.generation;
+}
+
+/** Ends the version that was the head, unless it had ended badly before, and lets go of its text. */
+async function supersede(db: Db, tenant: string, document: string, version: number): Promise<void> {
+  await db
+    .updateTable('versions')
+    .set({ state: 'superseded', updated_at: sql`now()` })
+    .where('tenant', '=', tenant)
+    .where('document', '=', document)
+    .where('version', '=', version)
+    .where('state', 'in', ['accepted', 'chunked', 'embedded', 'indexed'])
+    .execute();
+  await db
+    .deleteFrom('chunks')
+    .where('tenant', '=', tenant)
+    .where('document', '=', document)
+    .where('version', '=', version)
+    .execute();
+}
+
+/** Keeps who could read the document, and nothing of what it said. */
+async function writeTombstone(db: Db, tenant: string, document: string, last: number): Promise<number> {
+  const version = last + 1;
+  await sql`
+    insert into versions (tenant, document, version, collection, generation, content_type, content_hash,
+      bytes, original, metadata, acl, fingerprint, state)
+    select tenant, document, ${version}::integer, collection, generation, content_type, '', 0, '', '{}', acl, '', 'deleted'
+    from versions where tenant = ${tenant} and document = ${document} and version = ${last}
+  `.execute(db);
+  await moveHead(db, tenant, document, version);
+  return version;
+}
+
+async function moveHead(db: Db, tenant: string, document: string, head: number): Promise<void> {
+  await db
+    .updateTable('documents')
+    .set({ head })
+    .where('tenant', '=', tenant)
+    .where('document', '=', document)
+    .execute();
+}
+
+/** The earlier acceptance under this key, or undefined when the key is new. Throws `conflict` when it stood for something else. */
+async function claimKey(
+  db: Db,
+  { tenant, document }: NewDocument,
+  key: string,
+  print: string,
+): Promise<Acceptance | undefined> {
+  await sql`delete from idempotency_keys where (tenant, key) in (
+    select tenant, key from idempotency_keys where created_at < now() - make_interval(hours => ${KEY_HOURS}::integer)
+    limit ${PURGE}::integer for update skip locked)`.execute(db);
+  const { numInsertedOrUpdatedRows } = await db
+    .insertInto('idempotency_keys')
+    .values({ tenant, key, fingerprint: print, document, version: 0 })
+    .onConflict((conflict) => conflict.doNothing())
+    .executeTakeFirstOrThrow();
+  if (numInsertedOrUpdatedRows === 1n) return undefined;
+  const earlier = await db
+    .selectFrom('idempotency_keys')
+    .selectAll()
+    .where('tenant', '=', tenant)
+    .where('key', '=', key)
+    .executeTakeFirstOrThrow();
+  if (earlier.fingerprint !== print) {
+    throw new KnarrError('conflict', 'This idempotency key was used for another document.');
+  }
+  return unchanged(earlier.document, await readHead(db, tenant, earlier.document, earlier.version));
+}
+
+async function settleKey(db: Db, tenant: string, key: string, accepted: Acceptance): Promise<void> {
+  await db
+    .updateTable('idempotency_keys')
+    .set({ document: accepted.document, version: accepted.version })
+    .where('tenant', '=', tenant)
+    .where('key', '=', key)
+    .execute();
+}

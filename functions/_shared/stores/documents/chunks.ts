@@ -1,0 +1,121 @@
+import type { Metadata } from '../../contracts.ts';
+import type { Database, Queryable } from '../sql/database.ts';
+import type { ChunkRow, DocumentRef, DocumentState, DocumentStore } from './port.ts';
+import { jsonb, storable } from './text.ts';
+
+interface Row extends Omit<ChunkRow, 'start' | 'end'> {
+  start_at: number;
+  end_at: number;
+  metadata: Metadata;
+}
+const COLUMNS = `c.document, c.version, c.chunk, c.text, c.start_at, c.end_at, c.headings, c.tokens,
+  v.collection, v.generation, v.title, v.uri, v.metadata, v.acl`;
+
+const rowOf = ({ start_at, end_at, ...row }: Row): ChunkRow => ({ ...row, start: start_at, end: end_at });
+
+/** Chunks, and how far each version's chunks have come. */
+export function chunks(
+  database: Database,
+): Pick<DocumentStore, 'saveChunks' | 'chunks' | 'recordIndexed' | 'currentChunks'> {
+  return {
+    saveChunks(ref, extracted) {
+      const { tenant, document, version } = ref;
+      return database.transaction(async (tx) => {
+        const state = await lockState(tx, ref);
+        if (state === undefined || ENDED.includes(state)) return false;
+        const rows = extracted.chunks.map((chunk) => ({ ...chunk, text: storable(chunk.text) }));
+        await tx.query(
+          'delete from chunks where tenant = $1 and document = $2 and version = $3 and chunk <> all($4::integer[])',
+          [tenant, document, version, rows.map(({ chunk }) => chunk)],
+        );
+        // A chunk that says the same as before stays indexed: a repeated delivery undoes no work.
+        await tx.query(
+          `insert into chunks (tenant, document, version, chunk, text, start_at, end_at, headings, tokens)
+           select $1, $2, $3, chunk, text, start, "end", headings, tokens from jsonb_to_recordset($4::jsonb)
+             as given(chunk integer, text text, start integer, "end" integer, headings jsonb, tokens integer)
+           on conflict (tenant, document, version, chunk) do update set
+             text = excluded.text, start_at = excluded.start_at, end_at = excluded.end_at,
+             headings = excluded.headings, tokens = excluded.tokens,
+             indexed = chunks.indexed and chunks.text = excluded.text and chunks.headings = excluded.headings`,
+          [tenant, document, version, jsonb(rows)],
+        );
+        await settle(tx, ref, extracted.title === null ? null : storable(extracted.title));
+        return true;
+      });
+    },
+
+    async chunks({ tenant, document, version }, ordinals) {
+      const { rows } = await database.query<Row>(
+        `select ${COLUMNS} from chunks c join versions v using (tenant, document, version)
+         where tenant = $1 and document = $2 and version = $3 ${ordinals ? 'and c.chunk = any($4::integer[])' : ''}
+         order by c.chunk`,
+        ordinals ? [tenant, document, version, ordinals] : [tenant, document, version],
+      );
+      return rows.map(rowOf);
+    },
+
+    recordIndexed(ref, ordinals) {
+      const { tenant, document, version } = ref;
+      return database.transaction(async (tx) => {
+        const state = await lockState(tx, ref);
+        if (state !== 'chunked' && state !== 'embedded' && state !== 'indexed') {
+          return { indexed: 0, total: 0, completed: false };
+        }
+        await tx.query(
+          `update chunks set indexed = true where tenant = $1 and document = $2 and version = $3
+           and chunk = any($4::integer[]) and not indexed`,
+          [tenant, document, version, ordinals],
+        );
+        const now = await settle(tx, ref, null);
+        return {
+          indexed: now.indexed,
+          total: now.total,
+          completed: now.state === 'indexed' && state !== 'indexed',
+        };
+      });
+    },
+
+    async currentChunks({ tenant, principals }, hits, neighbours) {
+      const { rows } = await database.query<Row>(
+        `select distinct ${COLUMNS}
+         from jsonb_to_recordset($3::jsonb) as h(document text, version integer, chunk integer)
+         join documents d on d.tenant = $1 and d.document = h.document and d.head = h.version
+         join versions v on v.tenant = $1 and v.document = h.document and v.version = h.version
+           and v.state = 'indexed' and v.acl && $2::text[]
+         join chunks c on c.tenant = $1 and c.document = h.document and c.version = h.version
+           and c.chunk between h.chunk - $4::integer and h.chunk + $4::integer
+         order by c.document, c.chunk`,
+        [tenant, principals, jsonb(hits), neighbours],
+      );
+      return rows.map(rowOf);
+    },
+  };
+}
+
+/** The version's state, held until the transaction ends; undefined when there is no such version. */
+async function lockState(tx: Queryable, { tenant, document, version }: DocumentRef) {
+  const { rows } = await tx.query<{ state: DocumentState }>(
+    'select state from versions where tenant = $1 and document = $2 and version = $3 for update',
+    [tenant, document, version],
+  );
+  return rows[0]?.state;
+}
+
+/** States that take no more chunks. `indexed` does: an accepted event may be delivered again. */
+const ENDED: readonly DocumentState[] = ['superseded', 'deleted', 'dead_lettered'];
+
+/** Counts the chunks again and derives the state from them; a version without chunks has nothing to wait for. */
+async function settle(tx: Queryable, { tenant, document, version }: DocumentRef, title: string | null) {
+  const { rows } = await tx.query<{ state: DocumentState; indexed: number; total: number }>(
+    `update versions set chunks = total, indexed_chunks = indexed, title = coalesce(title, $4), updated_at = now(),
+       state = case when indexed = total then 'indexed' when indexed > 0 then 'embedded' else 'chunked' end
+     from (select count(*)::integer as total, count(*) filter (where indexed)::integer as indexed
+           from chunks where tenant = $1 and document = $2 and version = $3) as counted
+     where tenant = $1 and document = $2 and version = $3
+     returning state, indexed, total`,
+    [tenant, document, version, title],
+  );
+  const [settled] = rows;
+  if (!settled) throw new Error('The version vanished while it was locked.');
+  return settled;
+}

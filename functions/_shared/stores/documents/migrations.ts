@@ -1,0 +1,111 @@
+import { type Kysely, type Migration, sql } from 'kysely';
+
+/**
+ * The same statements on the embedded database and on a server. Every table starts its key with the tenant, so that
+ * row-level security can be added. Ids sort by bytes (collation C), whatever the server's locale: cursors rely on it.
+ */
+export const migrations: Record<string, Migration> = {
+  '0001_documents': { up: documents },
+  '0002_messages': { up: messages },
+};
+
+async function documents(db: Kysely<unknown>): Promise<void> {
+  await sql`create table collections (
+    tenant text collate "C" not null,
+    collection text collate "C" not null,
+    generation text not null,
+    primary key (tenant, collection)
+  )`.execute(db);
+  await sql`create table documents (
+    tenant text collate "C" not null,
+    document text collate "C" not null,
+    head integer not null,
+    primary key (tenant, document)
+  )`.execute(db);
+  await sql`create table versions (
+    tenant text collate "C" not null,
+    document text collate "C" not null,
+    version integer not null,
+    collection text collate "C" not null,
+    generation text not null,
+    title text,
+    uri text,
+    content_type text not null,
+    content_hash text not null,
+    bytes bigint not null,
+    original text not null,
+    metadata jsonb not null,
+    acl text[] not null,
+    fingerprint text not null,
+    state text not null check (state in
+      ('accepted', 'chunked', 'embedded', 'indexed', 'superseded', 'deleted', 'dead_lettered')),
+    chunks integer not null default 0,
+    indexed_chunks integer not null default 0,
+    error_code text,
+    error_message text,
+    created_at timestamptz not null default now(),
+    updated_at timestamptz not null default now(),
+    primary key (tenant, document, version)
+  )`.execute(db);
+  await sql`create index versions_unfinished on versions (tenant, document, version)
+    where state in ('accepted', 'chunked', 'embedded')`.execute(db);
+  await sql`create table chunks (
+    tenant text collate "C" not null,
+    document text collate "C" not null,
+    version integer not null,
+    chunk integer not null,
+    text text not null,
+    start_at integer not null,
+    end_at integer not null,
+    headings jsonb not null,
+    tokens integer not null,
+    indexed boolean not null default false,
+    primary key (tenant, document, version, chunk),
+    foreign key (tenant, document, version) references versions on delete cascade
+  )`.execute(db);
+}
+
+async function messages(db: Kysely<unknown>): Promise<void> {
+  await sql`create table outbox (
+    id bigint generated always as identity primary key,
+    tenant text collate "C" not null,
+    name text not null,
+    subject text not null,
+    data jsonb not null,
+    traceparent text,
+    attempts integer not null default 0,
+    claimed_until timestamptz
+  )`.execute(db);
+  await sql`create index outbox_subject on outbox (tenant, subject)`.execute(db);
+  await sql`create table idempotency_keys (
+    tenant text collate "C" not null,
+    key text collate "C" not null,
+    fingerprint text not null,
+    document text not null,
+    version integer not null,
+    created_at timestamptz not null default now(),
+    primary key (tenant, key)
+  )`.execute(db);
+  await sql`create index idempotency_keys_age on idempotency_keys (created_at)`.execute(db);
+  await sql`create table dead_letters (
+    tenant text collate "C" not null,
+    id text collate "C" not null,
+    event jsonb not null,
+    code text not null,
+    message text not null,
+    destination text not null,
+    received_at timestamptz not null,
+    primary key (tenant, id)
+  )`.execute(db);
+  await sql`create index dead_letters_newest on dead_letters (tenant, received_at desc, id desc)`.execute(db);
+  await sql`create table answers (
+    tenant text collate "C" not null,
+    id text collate "C" not null,
+    state text not null check (state in ('pending', 'answered', 'failed')),
+    result jsonb,
+    created_at timestamptz not null default now(),
+    expires_at timestamptz not null,
+    primary key (tenant, id)
+  )`.execute(db);
+  await sql`create index answers_expiry on answers (expires_at)`.execute(db);
+}

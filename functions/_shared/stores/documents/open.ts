@@ -1,0 +1,47 @@
+import type { Database } from '../sql/database.ts';
+import { migrate } from '../sql/migrate.ts';
+import { openDatabase } from '../sql/open.ts';
+import { acceptance } from './accept.ts';
+import { chunks } from './chunks.ts';
+import { answers, deadLetters } from './messages.ts';
+import { migrations } from './migrations.ts';
+import { outbox } from './outbox.ts';
+import type { DocumentStore } from './port.ts';
+import { versions } from './versions.ts';
+
+export interface DocumentStoreOptions {
+  /** Time that a relay has to acknowledge claimed outbox rows, milliseconds. Default 30,000. */
+  claimMs?: number;
+}
+
+/** The documents store over a database of the caller's, which stays open when the store is closed. Migrates first. */
+export async function createDocumentStore(
+  database: Database,
+  { claimMs = 30_000 }: DocumentStoreOptions = {},
+): Promise<DocumentStore> {
+  await migrate(database, 'documents', migrations);
+  return {
+    ...acceptance(database),
+    ...versions(database),
+    ...chunks(database),
+    ...outbox(database, claimMs),
+    ...deadLetters(database),
+    ...answers(database),
+    async ping() {
+      await database.query('select 1');
+    },
+    async close() {},
+  };
+}
+
+/** The documents store over a database of its own, opened by configuration and closed with it. */
+export async function openDocuments(config: Parameters<typeof openDatabase>[0]): Promise<DocumentStore> {
+  const database = await openDatabase(config);
+  try {
+    const store = await createDocumentStore(database);
+    return { ...store, close: () => database.close() };
+  } catch (thrown) {
+    await database.close();
+    throw thrown;
+  }
+}

@@ -1,0 +1,73 @@
+import { type Kysely, sql } from 'kysely';
+import type { Emitted } from '../../events.ts';
+import type { Database } from '../sql/database.ts';
+import type { DocumentStore, OutboxEntry } from './port.ts';
+import type { Tables } from './tables.ts';
+import { jsonb } from './text.ts';
+
+/** Says something when, and only when, the transaction commits. */
+export async function putOutbox(
+  db: Kysely<Tables>,
+  tenant: string,
+  { name, subject, data }: Emitted,
+  traceparent: string | undefined,
+): Promise<void> {
+  await db
+    .insertInto('outbox')
+    .values({ tenant, name, subject, data: jsonb(data), traceparent: traceparent ?? null })
+    .execute();
+}
+
+interface Row {
+  id: number;
+  tenant: string;
+  name: Emitted['name'];
+  subject: string;
+  data: Emitted['data'];
+  traceparent: string | null;
+  attempts: number;
+}
+
+/** `claimMs`: how long a relay has to acknowledge what it claimed, milliseconds. */
+export function outbox(
+  database: Database,
+  claimMs: number,
+): Pick<DocumentStore, 'claimOutbox' | 'ackOutbox' | 'requeueUnfinished'> {
+  return {
+    async claimOutbox(limit) {
+      const { rows } = await database.query<Row>(
+        `with free as (
+           select id from outbox where claimed_until is null or claimed_until < now()
+           order by id limit $1 for update skip locked
+         )
+         update outbox set claimed_until = now() + $2::float8 * interval '1 millisecond', attempts = attempts + 1
+         from free where outbox.id = free.id
+         returning outbox.id, tenant, name, subject, data, traceparent, attempts`,
+        [limit, claimMs],
+      );
+      return rows.sort((a, b) => a.id - b.id).map(entryOf);
+    },
+
+    async ackOutbox(ids) {
+      if (ids.length > 0) await database.query('delete from outbox where id = any($1::bigint[])', [ids]);
+    },
+
+    async requeueUnfinished() {
+      const { numAffectedRows = 0n } = await sql`
+        insert into outbox (tenant, name, subject, data)
+        select tenant, 'document.accepted', document,
+          jsonb_build_object('document', document, 'version', version, 'collection', collection)
+        from versions
+        where state in ('accepted', 'chunked', 'embedded') and not exists (
+          select from outbox where outbox.tenant = versions.tenant and subject = document
+            and name = 'document.accepted' and (data->>'version')::integer = version)
+        order by created_at
+      `.execute(database.kysely());
+      return Number(numAffectedRows);
+    },
+  };
+}
+
+function entryOf({ id, tenant, name, subject, data, traceparent, attempts }: Row): OutboxEntry {
+  return { id: String(id), tenant, emitted: { name, subject, data }, traceparent, attempts };
+}

@@ -1,0 +1,94 @@
+import type { ColumnType, Generated } from 'kysely';
+import type { Metadata } from '../../contracts.ts';
+import type { CloudEvent } from '../../events.ts';
+import type { DocumentState } from './port.ts';
+
+/** Written as JSON text, read as a value. */
+type Jsonb<T> = ColumnType<T, string, string>;
+
+/** The tables as Kysely sees them; `migrations.ts` makes them. */
+export interface Tables {
+  collections: { tenant: string; collection: string; generation: string };
+  documents: { tenant: string; document: string; head: number };
+  versions: VersionTable;
+  chunks: ChunkTable;
+  outbox: OutboxTable;
+  dead_letters: DeadLetterTable;
+  answers: AnswerTable;
+  idempotency_keys: {
+    tenant: string;
+    key: string;
+    fingerprint: string;
+    document: string;
+    version: number;
+    created_at: Generated<Date>;
+  };
+}
+
+interface VersionTable {
+  tenant: string;
+  document: string;
+  version: number;
+  collection: string;
+  generation: string;
+  title: string | null;
+  uri: string | null;
+  content_type: string;
+  content_hash: string;
+  bytes: number;
+  original: string;
+  metadata: Jsonb<Metadata>;
+  acl: string[];
+  /** What makes two submissions the same: see `fingerprint`. */
+  fingerprint: string;
+  state: DocumentState;
+  chunks: Generated<number>;
+  indexed_chunks: Generated<number>;
+  error_code: ColumnType<string | null, never, string | null>;
+  error_message: ColumnType<string | null, never, string | null>;
+  created_at: Generated<Date>;
+  updated_at: Generated<Date>;
+}
+
+interface ChunkTable {
+  tenant: string;
+  document: string;
+  version: number;
+  chunk: number;
+  text: string;
+  start_at: number;
+  end_at: number;
+  headings: Jsonb<string[]>;
+  tokens: number;
+  indexed: Generated<boolean>;
+}
+
+interface OutboxTable {
+  id: Generated<number>;
+  tenant: string;
+  name: string;
+  subject: string;
+  data: Jsonb<unknown>;
+  traceparent: string | null;
+  attempts: Generated<number>;
+  claimed_until: ColumnType<Date | null, never, Date | null>;
+}
+
+interface DeadLetterTable {
+  tenant: string;
+  id: string;
+  event: Jsonb<CloudEvent>;
+  code: string;
+  message: string;
+  destination: string;
+  received_at: Date;
+}
+
+interface AnswerTable {
+  tenant: string;
+  id: string;
+  state: 'pending' | 'answered' | 'failed';
+  result: ColumnType<unknown, string | null, string | null>;
+  created_at: Generated<Date>;
+  expires_at: Date;
+}

@@ -1,0 +1,127 @@
+import { type Kysely, type Selectable, sql } from 'kysely';
+import type { Caller } from '../../stage.ts';
+import type { Database } from '../sql/database.ts';
+import type { DocumentRecord, DocumentStore } from './port.ts';
+import type { Tables } from './tables.ts';
+import { fromCursor, storable, toCursor } from './text.ts';
+
+/** Whether one of the caller's principals is on the version's list. */
+export const mayRead = (caller: Caller) => sql<boolean>`versions.acl && ${[...caller.principals]}::text[]`;
+
+/** Reads versions, and ends those that fail. */
+export function versions(
+  database: Database,
+): Pick<DocumentStore, 'head' | 'version' | 'list' | 'generationOf' | 'collections' | 'fail'> {
+  const db = database.kysely<Tables>();
+  return {
+    async head(caller, document) {
+      const row = await heads(db, caller).where('versions.document', '=', document).executeTakeFirst();
+      return row && recordOf(row);
+    },
+
+    async version({ tenant, document, version }) {
+      const row = await db
+        .selectFrom('versions')
+        .selectAll()
+        .where('tenant', '=', tenant)
+        .where('document', '=', document)
+        .where('version', '=', version)
+        .executeTakeFirst();
+      return row && recordOf(row);
+    },
+
+    async list(caller, { collection, state, limit, cursor }) {
+      let page = heads(db, caller)
+        .orderBy('versions.document')
+        .limit(limit + 1);
+      if (collection !== undefined) page = page.where('versions.collection', '=', collection);
+      page =
+        state === undefined
+          ? page.where('versions.state', '<>', 'deleted')
+          : page.where('versions.state', '=', state);
+      if (cursor !== undefined) {
+        const [last = ''] = fromCursor(cursor, 1);
+        page = page.where('versions.document', '>', last);
+      }
+      const rows = await page.execute();
+      const items = rows.slice(0, limit).map(recordOf);
+      const last = items.at(-1);
+      return rows.length > limit && last ? { items, next: toCursor([last.document]) } : { items };
+    },
+
+    async generationOf(tenant, collection) {
+      const row = await db
+        .selectFrom('collections')
+        .select('generation')
+        .where('tenant', '=', tenant)
+        .where('collection', '=', collection)
+        .executeTakeFirst();
+      return row?.generation;
+    },
+
+    async collections(tenant) {
+      const { rows } = await sql<{ collection: string; documents: number; generation: string }>`
+        select collection, generation, (
+          select count(*)::integer from documents d join versions v
+            on v.tenant = d.tenant and v.document = d.document and v.version = d.head
+          where d.tenant = c.tenant and v.collection = c.collection and v.state <> 'deleted'
+        ) as documents
+        from collections c where tenant = ${tenant} order by collection`.execute(db);
+      return rows;
+    },
+
+    async fail({ tenant, document, version }, error) {
+      const { numUpdatedRows } = await db
+        .updateTable('versions')
+        .set({
+          state: 'dead_lettered',
+          error_code: storable(error.code),
+          error_message: storable(error.message),
+          updated_at: sql`now()`,
+        })
+        .where('tenant', '=', tenant)
+        .where('document', '=', document)
+        .where('version', '=', version)
+        .where('state', 'in', ['accepted', 'chunked', 'embedded'])
+        .executeTakeFirst();
+      return numUpdatedRows === 1n;
+    },
+  };
+}
+
+const heads = (db: Kysely<Tables>, caller: Caller) =>
+  db
+    .selectFrom('documents')
+    .innerJoin('versions', (join) =>
+      join
+        .onRef('versions.tenant', '=', 'documents.tenant')
+        .onRef('versions.document', '=', 'documents.document')
+        .onRef('versions.version', '=', 'documents.head'),
+    )
+    .selectAll('versions')
+    .where('documents.tenant', '=', caller.tenant)
+    .where(mayRead(caller));
+
+function recordOf(row: Selectable<Tables['versions']>): DocumentRecord {
+  return {
+    tenant: row.tenant,
+    document: row.document,
+    version: row.version,
+    collection: row.collection,
+    generation: row.generation,
+    title: row.title,
+    uri: row.uri,
+    contentType: row.content_type,
+    contentHash: row.content_hash,
+    bytes: row.bytes,
+    original: row.original,
+    metadata: row.metadata,
+    acl: row.acl,
+    state: row.state,
+    chunks: row.chunks,
+    indexedChunks: row.indexed_chunks,
+    error: row.error_code === null ? null : { code: row.error_code, message: row.error_message ?? '' },
+    createdAt: row.created_at.toISOString(),
+    updatedAt: row.updated_at.toISOString(),
+  };
+}
