@@ -1,0 +1,109 @@
+import type { Metadata } from '../../_shared/contracts.ts';
+import { KnarrError } from '../../_shared/errors.ts';
+import { type Generation, generationId } from '../../_shared/generation.ts';
+import { contentHash } from '../../_shared/ids.ts';
+import type { Relay } from '../../_shared/outbox.ts';
+import type { Call } from '../../_shared/stage.ts';
+import type { Acceptance, DocumentStore } from '../../_shared/stores/documents/port.ts';
+import { type OriginalStore, originalKey } from '../../_shared/stores/originals/port.ts';
+import { documentType } from './media.ts';
+import { type Description, decodeBase64, type Submission } from './submission.ts';
+import { fetchUri, type UriLimits } from './uri.ts';
+
+export interface AcceptDeps {
+  documents: DocumentStore;
+  originals: OriginalStore;
+  relay: Relay;
+  /** For collections that do not exist yet. */
+  generation: Generation;
+  uri: UriLimits;
+  /** Largest content, bytes. */
+  maxDocumentBytes: number;
+}
+
+/** A document's content with what was said of it. */
+export interface Incoming {
+  content: Uint8Array;
+  contentType: string;
+  title?: string | undefined;
+  uri?: string | undefined;
+  metadata?: Metadata | undefined;
+  acl?: string[] | undefined;
+  collection: string;
+}
+
+/** Reads the content of a JSON submission: from its text, its base64 or its URI. */
+export async function readSubmission(
+  submission: Submission,
+  deps: Pick<AcceptDeps, 'uri'>,
+  signal: AbortSignal,
+): Promise<Incoming> {
+  const { text, data, uri, content_type: given, ...description } = submission;
+  if (uri !== undefined) {
+    const { content, contentType, url } = await fetchUri(uri, deps.uri, signal);
+    return { ...description, uri, content, contentType: documentType(given ?? contentType, url.pathname) };
+  }
+  if (data !== undefined) {
+    return { ...description, content: decodeBase64(data), contentType: documentType(given ?? '') };
+  }
+  if (text === undefined || text.trim() === '') throw new KnarrError('unprocessable', 'text: is empty.');
+  if (/\p{Cs}/u.test(text)) throw new KnarrError('invalid_request', 'text: holds half of a surrogate pair.');
+  const [type] = documentType(given ?? 'text/plain').split(';');
+  return { ...description, content: Buffer.from(text), contentType: `${type}; charset=utf-8` };
+}
+
+/** Content that came as it is, with what the request says beside it. */
+export function readRaw(
+  content: Uint8Array,
+  contentType: string,
+  description: Description,
+  filename?: string,
+): Incoming {
+  return { ...description, content, contentType: documentType(contentType, filename) };
+}
+
+/**
+ * Accepts a document durably: the original is stored, then the version and its outbox row are committed together.
+ * Resolves after the commit. Throws `unprocessable` for an empty document, `too_large`, and `invalid_request` for an
+ * id that no URL can name.
+ */
+export async function accept(
+  document: string,
+  incoming: Incoming,
+  call: Call,
+  deps: AcceptDeps,
+  idempotencyKey?: string,
+): Promise<Acceptance> {
+  const { tenant, traceparent } = call;
+  const { content, contentType, collection } = incoming;
+  if (document === '.' || document === '..') {
+    throw new KnarrError('invalid_request', 'id: "." and ".." cannot be part of a URL.');
+  }
+  if (content.byteLength === 0) throw new KnarrError('unprocessable', 'The document is empty.');
+  if (content.byteLength > deps.maxDocumentBytes) {
+    throw new KnarrError('too_large', `The document is larger than ${deps.maxDocumentBytes} bytes.`);
+  }
+  const hash = contentHash(content);
+  const original = originalKey(tenant, hash);
+  await deps.originals.put(original, content);
+  const generation = (await deps.documents.generationOf(tenant, collection)) ?? generationId(deps.generation);
+  const acceptance = await deps.documents.accept(
+    {
+      tenant,
+      document,
+      collection,
+      generation,
+      title: incoming.title ?? null,
+      uri: incoming.uri ?? null,
+      contentType,
+      contentHash: hash,
+      bytes: content.byteLength,
+      original,
+      metadata: incoming.metadata ?? {},
+      acl: incoming.acl ?? ['*'],
+    },
+    { ...(idempotencyKey && { idempotencyKey }), ...(traceparent && { traceparent }) },
+  );
+  if (acceptance.created) deps.relay.wake();
+  return acceptance;
+}

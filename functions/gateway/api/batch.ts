@@ -1,0 +1,83 @@
+import { randomUUID } from 'node:crypto';
+import { Readable } from 'node:stream';
+import { z } from '@hono/zod-openapi';
+import { DocumentId } from '../../_shared/contracts.ts';
+import { KnarrError } from '../../_shared/errors.ts';
+import { parseJson } from '../../_shared/json.ts';
+import { bodyStream, decodeUtf8 } from '../../_shared/runtime/body.ts';
+import { problemOf, validate } from '../../_shared/runtime/problem.ts';
+import type { Call, Logger } from '../../_shared/stage.ts';
+import { accept, readSubmission } from '../accept/accept.ts';
+import { type Line, splitLines } from '../accept/lines.ts';
+import { Submission } from '../accept/submission.ts';
+import type { GatewayDeps } from '../deps.ts';
+import { Accepted, acceptedView } from './document-view.ts';
+import { type Api, endpoint, Problem } from './endpoint.ts';
+
+const BATCH_TYPES = ['application/x-ndjson', 'application/ndjson', 'application/jsonl'];
+
+/** Results that may wait for a client that sends before it reads, bytes; some ten thousand lines. */
+const RESULT_BUFFER_BYTES = 2 * 1024 * 1024;
+
+const BatchLine = Submission.safeExtend({ id: DocumentId.optional() }).meta({ id: 'BatchLine' });
+const BatchResult = z
+  .object({
+    line: z.int().meta({ description: 'Line of the request, from 1.' }),
+    status: z.int().meta({ description: 'As the same document alone would have been answered.' }),
+    ...Accepted.partial().shape,
+    error: Problem.optional(),
+  })
+  .meta({ id: 'BatchResult' });
+type BatchResult = z.infer<typeof BatchResult>;
+
+/** `POST /v1/documents:batch`: any number of documents, each accepted by itself and in order. */
+export function batchRoutes(api: Api, deps: GatewayDeps, log: Logger): void {
+  endpoint(
+    api,
+    {
+      method: 'post',
+      path: '/v1/documents:batch',
+      tag: 'Documents',
+      summary: 'Add many documents',
+      description: `One document a line in (a submission with an optional \`id\`), one result a line out, in the same order and streamed: read while you send. A line that is refused stops no other.`,
+      content: Object.fromEntries(BATCH_TYPES.map((type) => [type, BatchLine])),
+      answers: {
+        200: { description: 'One result a line.', content: { 'application/x-ndjson': BatchResult } },
+      },
+    },
+    ({ c, call }) => {
+      const [type = ''] = (c.req.header('content-type') ?? '').toLowerCase().split(';');
+      if (!BATCH_TYPES.includes(type.trim())) {
+        throw new KnarrError('unsupported_media_type', `The body must be ${BATCH_TYPES.join(' or ')}.`);
+      }
+      const results = Readable.from(acceptLines(c.req.raw, call, deps, log), {
+        objectMode: false,
+        highWaterMark: RESULT_BUFFER_BYTES,
+      });
+      return c.body(Readable.toWeb(results) as ReadableStream, 200, {
+        'content-type': 'application/x-ndjson',
+      });
+    },
+  );
+}
+
+async function* acceptLines(request: Request, call: Call, deps: GatewayDeps, log: Logger) {
+  const maxLine = deps.limits.maxBatchLineBytes;
+  for await (const line of splitLines(bodyStream(request, Number.POSITIVE_INFINITY), maxLine)) {
+    if (deps.closing.signal.aborted || call.signal.aborted) return;
+    const result = await acceptLine(line, call, deps, maxLine).catch((thrown): BatchResult => {
+      const error = KnarrError.from(thrown);
+      if (error.code === 'internal') log.error({ err: thrown }, 'a line of a batch failed');
+      return { line: line.number, status: error.status, error: problemOf(error) };
+    });
+    yield `${JSON.stringify(result)}\n`;
+  }
+}
+
+async function acceptLine(line: Line, call: Call, deps: GatewayDeps, maxLine: number): Promise<BatchResult> {
+  if (!line.bytes) throw new KnarrError('too_large', `The line is longer than ${maxLine} bytes.`);
+  const { id, ...submission } = validate(BatchLine, parseJson(decodeUtf8(line.bytes)), 'The line');
+  const incoming = await readSubmission(submission, deps, call.signal);
+  const acceptance = await accept(id ?? randomUUID(), incoming, call, deps);
+  return { line: line.number, status: acceptance.created ? 202 : 200, ...acceptedView(acceptance) };
+}

@@ -1,0 +1,72 @@
+import { z } from '@hono/zod-openapi';
+import { KnarrError } from '../../_shared/errors.ts';
+import type { DeadLetter } from '../../_shared/stores/documents/port.ts';
+import type { GatewayDeps } from '../deps.ts';
+import { type Api, endpoint, queryInteger } from './endpoint.ts';
+
+const Event = z
+  .looseObject({ id: z.string(), source: z.string(), type: z.string(), subject: z.string().optional() })
+  .meta({ description: 'The CloudEvent; its data is left out in lists.' });
+
+const DeadLetterView = z
+  .object({
+    id: z.string(),
+    code: z
+      .string()
+      .meta({ description: 'Why it was given up: an error code, or the HTTP status of the last attempt.' }),
+    message: z.string(),
+    destination: z.string().meta({ description: 'Where it could not be delivered.' }),
+    received_at: z.string(),
+    event: Event,
+  })
+  .meta({ id: 'DeadLetter' });
+
+const tag = 'Dead letters';
+
+function view({ id, code, message, destination, receivedAt, event }: DeadLetter) {
+  return { id, code, message, destination, received_at: receivedAt, event };
+}
+
+/** Events that the pipeline could not process, with the reason. */
+export function deadLetterRoutes(api: Api, deps: GatewayDeps): void {
+  endpoint(
+    api,
+    {
+      method: 'get',
+      path: '/v1/dead-letters',
+      tag,
+      summary: 'List dead letters, newest first',
+      query: z.strictObject({ limit: queryInteger(1, 1000, 100), cursor: z.string().max(2048).optional() }),
+      answers: {
+        200: {
+          description: 'A page; `next` is absent on the last one.',
+          json: z.object({ dead_letters: z.array(DeadLetterView), next: z.string().optional() }),
+        },
+      },
+    },
+    async ({ c, query, call }) => {
+      const { items, next } = await deps.documents.deadLetters(call.tenant, query);
+      const letters = items
+        .map(view)
+        .map(({ event: { data: _, ...event }, ...rest }) => ({ ...rest, event }));
+      return c.json({ dead_letters: letters, ...(next !== undefined && { next }) });
+    },
+  );
+
+  endpoint(
+    api,
+    {
+      method: 'get',
+      path: '/v1/dead-letters/{id}',
+      tag,
+      summary: 'A dead letter with its event',
+      params: z.object({ id: z.string().min(1).max(512) }),
+      answers: { 200: { description: 'The dead letter.', json: DeadLetterView } },
+    },
+    async ({ c, params: { id = '' }, call }) => {
+      const letter = await deps.documents.deadLetter(call.tenant, id);
+      if (!letter) throw new KnarrError('not_found', 'There is no such dead letter.');
+      return c.json(view(letter));
+    },
+  );
+}

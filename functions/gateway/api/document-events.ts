@@ -1,0 +1,38 @@
+import { z } from '@hono/zod-openapi';
+import type { Logger } from '../../_shared/stage.ts';
+import type { GatewayDeps } from '../deps.ts';
+import type { Slots } from '../slots.ts';
+import { documentView, ENDED } from './document-view.ts';
+import { DocumentParams, headOf } from './documents.ts';
+import { type Api, endpoint } from './endpoint.ts';
+import { eventStream, follow } from './stream.ts';
+
+/** `GET …/{id}/events`: follows the version that is current when the stream opens until it has ended. */
+export function documentEventRoutes(api: Api, deps: GatewayDeps, streams: Slots, log: Logger): void {
+  endpoint(
+    api,
+    {
+      method: 'get',
+      path: '/v1/documents/{id}/events',
+      tag: 'Documents',
+      summary: 'Follow a document until its version has ended',
+      description:
+        'Events `state` with the document as its state shows it; `timeout` when the stream ends before the version does.',
+      params: DocumentParams,
+      answers: { 200: { description: 'Server-sent events.', content: { 'text/event-stream': z.string() } } },
+    },
+    async ({ c, call, params: { id = '' } }) => {
+      let record = await headOf(deps, call, id);
+      const { limits } = deps;
+      const closing = deps.closing.signal;
+      return eventStream(c, { closing, log, release: streams.take() }, (stream) =>
+        follow(stream, limits.streamMs, async () => {
+          record = (await deps.documents.version(record)) ?? record;
+          const view = documentView(record);
+          const key = `${view.state} ${view.chunks} ${view.indexed_chunks}`;
+          return { state: view, key, ended: ENDED.includes(view.state) };
+        }),
+      );
+    },
+  );
+}

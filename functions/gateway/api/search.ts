@@ -1,0 +1,31 @@
+import type { GatewayDeps } from '../deps.ts';
+import { type PipelineOptions, search } from '../rag/pipeline.ts';
+import { SearchAnswer, SearchRequest } from '../rag/question.ts';
+import type { Slots } from '../slots.ts';
+import { type Api, endpoint } from './endpoint.ts';
+import { serverTiming } from './timing.ts';
+
+export function searchRoutes(api: Api, deps: GatewayDeps, questions: Slots, options: PipelineOptions): void {
+  endpoint(
+    api,
+    {
+      method: 'post',
+      path: '/v1/search',
+      tag: 'Questions',
+      summary: 'Find passages',
+      json: SearchRequest,
+      maxBytes: deps.limits.maxQuestionBytes,
+      answers: { 200: { description: 'Passages, best first.', json: SearchAnswer } },
+    },
+    async ({ c, json, call }) => {
+      const release = questions.take();
+      try {
+        const found = await search(json, call, options);
+        c.header('server-timing', serverTiming(found.timings));
+        return c.json(found);
+      } finally {
+        release();
+      }
+    },
+  );
+}

@@ -1,0 +1,40 @@
+import { KnarrError } from '../_shared/errors.ts';
+import type { EventData } from '../_shared/events.ts';
+import { uuidv5 } from '../_shared/ids.ts';
+import { validate } from '../_shared/runtime/problem.ts';
+import type { Context, EventContext } from '../_shared/stage.ts';
+import { accept, readSubmission } from './accept/accept.ts';
+import { Submission } from './accept/submission.ts';
+import type { GatewayDeps } from './deps.ts';
+import { ask } from './rag/pipeline.ts';
+import { answerOf } from './rag/queries.ts';
+import type { Answer, Question } from './rag/question.ts';
+
+/** The gateway's plain contract: a question in, its cited answer out. */
+export function answerQuestion(question: Question, context: Context<GatewayDeps>): Promise<Answer> {
+  const { stages, limits } = context.deps;
+  return ask(question, context, { stages, log: context.log, defaultBudgetMs: limits.defaultBudgetMs });
+}
+
+/** `document.submitted`: accepts as `PUT /v1/documents/{id}` does. A repeated delivery accepts nothing new. */
+export async function acceptSubmitted(
+  { document, ...rest }: EventData<'document.submitted'>,
+  context: EventContext<GatewayDeps>,
+): Promise<undefined> {
+  const incoming = await readSubmission(
+    validate(Submission, rest, 'The event data'),
+    context.deps,
+    context.signal,
+  );
+  const { source, id } = context.event;
+  await accept(document, incoming, context, context.deps, uuidv5('submitted', source, id));
+}
+
+/** `query.answered`: keeps the answer where `GET /v1/queries/{id}` finds it. */
+export async function keepAnswer(
+  data: EventData<'query.answered'>,
+  { deps, event, tenant }: EventContext<GatewayDeps>,
+): Promise<undefined> {
+  if (event.subject === undefined) throw new KnarrError('malformed_event', 'The event has no subject.');
+  await deps.documents.completeAnswer(tenant, event.subject, 'answered', answerOf(data));
+}

@@ -1,0 +1,74 @@
+import { join } from 'node:path';
+import { Hono } from 'hono';
+import { httpClient, httpPublisher } from '../_shared/client.ts';
+import { KnarrError } from '../_shared/errors.ts';
+import { generationKnobs, readGeneration } from '../_shared/generation.ts';
+import { runtimeKnobs } from '../_shared/runtime/start.ts';
+import { defineStage, type Publisher } from '../_shared/stage.ts';
+import { openDocuments } from '../_shared/stores/documents/open.ts';
+import { storeKnobs } from '../_shared/stores/knobs.ts';
+import { folderOriginals } from '../_shared/stores/originals/folder.ts';
+import { createApi } from './api/app.ts';
+import { closeGateway, createGateway } from './deps.ts';
+import { refuseStrangers } from './guard.ts';
+import { acceptSubmitted, answerQuestion, keepAnswer } from './handler.ts';
+import { limitKnobs, stageKnobs, uriKnobs } from './knobs.ts';
+import { Answer, Question } from './rag/question.ts';
+
+/** Where there is no broker, documents wait in the outbox. */
+const nowhere: Publisher = {
+  async publish() {
+    throw new KnarrError('unavailable', 'No broker is configured: K_SINK is not set.');
+  },
+};
+
+/** The edge: the public API, durable acceptance, and the orchestration of a question. */
+export const stage = defineStage({
+  name: 'gateway',
+  summary: 'Takes documents and answers questions: the public API.',
+  input: Question,
+  output: Answer,
+  handle: answerQuestion,
+  on: {
+    'document.submitted': { produces: [], handle: acceptSubmitted },
+    'query.answered': { produces: [], handle: keepAnswer },
+  },
+  admit(request, { authConfigured }) {
+    if (!authConfigured) refuseStrangers(request);
+  },
+  drain: ({ closing }) => closing.abort(),
+  routes: (deps, log) => new Hono().route('/', createApi(deps, log)),
+  knobs: {
+    ...storeKnobs,
+    ...generationKnobs,
+    ...limitKnobs,
+    ...uriKnobs,
+    ...stageKnobs,
+    sink: runtimeKnobs.sink,
+  },
+  async open(config, { log }) {
+    return createGateway(
+      {
+        documents: await openDocuments(config),
+        originals: folderOriginals(join(config.dataDir, 'originals')),
+        publisher: config.sink === undefined ? nowhere : httpPublisher(config.sink),
+        stages: {
+          embed: httpClient(config.embedUrl),
+          search: httpClient(config.searchUrl),
+          fetch: httpClient(config.fetchUrl),
+          generate: httpClient(config.generateUrl),
+        },
+        generation: readGeneration(config),
+        log,
+      },
+      config,
+    );
+  },
+  async close(deps) {
+    await closeGateway(deps);
+    await deps.documents.close();
+  },
+  async ready({ documents, originals }) {
+    await Promise.all([documents.ping(), originals.ping()]);
+  },
+});

@@ -1,0 +1,192 @@
+import type {
+  EmbedInput,
+  EmbedOutput,
+  FetchInput,
+  FetchOutput,
+  GenerateInput,
+  GenerateOutput,
+  Passage,
+  SearchInput,
+  SearchMode,
+  SearchOutput,
+} from '../../_shared/contracts.ts';
+import { KnarrError } from '../../_shared/errors.ts';
+import type { Call, Logger, StageClient } from '../../_shared/stage.ts';
+import { type Budget, budgetUntil } from './budget.ts';
+import type { Answer, Question, SearchAnswer, SearchRequest, Timings } from './question.ts';
+
+/** The stages that a question passes through, in this order. */
+export interface QuestionStages {
+  embed: StageClient<EmbedInput, EmbedOutput>;
+  search: StageClient<SearchInput, SearchOutput>;
+  fetch: StageClient<FetchInput, FetchOutput>;
+  generate: StageClient<GenerateInput, GenerateOutput>;
+}
+
+export interface PipelineOptions {
+  stages: QuestionStages;
+  log: Logger;
+  /** Milliseconds a question gets when it names no budget. */
+  defaultBudgetMs: number;
+}
+
+/** What was found, and what the search for it took. */
+export interface Retrieval {
+  passages: Passage[];
+  /** `lexical` when a hybrid search had to do without its vector. */
+  mode: SearchMode;
+  timings: Timings;
+  degraded: string[];
+  /** False when the time was up before everything was looked at. */
+  complete: boolean;
+  /** Time left for the rest of the question. */
+  budget: Budget;
+  /** `performance.now()` at the start. */
+  startedAt: number;
+}
+
+/** Most of what is left that the embedding may use: the search can do without it, not the other way round. */
+const EMBED_SHARE = 0.5;
+/** Leave the later steps their part of the time. */
+const SEARCH_SHARE = 0.7;
+const FETCH_SHARE = 0.8;
+
+/**
+ * Hits asked for beyond the limit, since fetch drops those that are no longer current.
+ * A document has stale chunks only between its update and the index's clean-up, so half as many more are ample.
+ */
+const overfetch = (limit: number) => Math.min(1000, limit + Math.max(5, Math.ceil(limit / 2)));
+
+/**
+ * embed → search → fetch within the budget. A hybrid search goes on without its vector (`embed` in `degraded`) when
+ * the embedding fails or is late. With a stated budget, lateness gives no passages and says which steps are missing;
+ * without one it throws `deadline_exceeded`.
+ */
+export async function retrieve(
+  request: SearchRequest,
+  call: Call,
+  options: PipelineOptions,
+): Promise<Retrieval> {
+  const { budget_ms, neighbours, ...search } = request;
+  const until = Date.now() + (budget_ms ?? options.defaultBudgetMs);
+  const retrieval: Retrieval = {
+    passages: [],
+    mode: request.mode,
+    timings: {},
+    degraded: [],
+    complete: true,
+    budget: budgetUntil(Math.min(until, call.deadline ?? Number.POSITIVE_INFINITY)),
+    startedAt: performance.now(),
+  };
+  const { timings, degraded, budget } = retrieval;
+  const missing = ['search', 'fetch'];
+  try {
+    const embedded =
+      request.mode === 'lexical' ? undefined : await embedQuery(request, call, retrieval, options);
+    const input = { ...search, ...embedded, mode: retrieval.mode, limit: overfetch(request.limit) };
+    const { hits, ...searched } = await timed(timings, 'search', () =>
+      budget.run(call, (step) => options.stages.search(input, step), SEARCH_SHARE),
+    );
+    missing.shift();
+    retrieval.mode = searched.mode;
+    degraded.push(...searched.degraded);
+    const { passages } = await timed(timings, 'fetch', () =>
+      budget.run(call, (step) => options.stages.fetch({ hits, neighbours }, step), FETCH_SHARE),
+    );
+    retrieval.passages = passages.slice(0, request.limit);
+  } catch (thrown) {
+    const error = KnarrError.from(thrown);
+    if (error.code !== 'deadline_exceeded' || budget_ms === undefined) throw error;
+    degraded.push(...missing);
+    retrieval.complete = false;
+  }
+  return retrieval;
+}
+
+/** The query's vector; undefined, and the search lexical, when a hybrid search has to do without. */
+async function embedQuery(
+  { query, mode }: SearchRequest,
+  call: Call,
+  retrieval: Retrieval,
+  { stages, log }: PipelineOptions,
+): Promise<Pick<SearchInput, 'vector' | 'model'> | undefined> {
+  const { timings, degraded, budget } = retrieval;
+  try {
+    const output = await timed(timings, 'embed', () =>
+      budget.run(call, (step) => stages.embed({ texts: [query], kind: 'query' }, step), EMBED_SHARE),
+    );
+    const [vector] = output.vectors;
+    if (vector === undefined) throw new KnarrError('upstream_failed', 'The embed stage gave no vector.');
+    if (output.truncated.length > 0) degraded.push('embed.truncated');
+    return { vector, model: output.model };
+  } catch (thrown) {
+    const error = KnarrError.from(thrown);
+    if (!error.retryable) throw error;
+    degraded.push('embed');
+    if (mode === 'dense') throw error;
+    log.warn({ step: 'embed', code: error.code }, 'the search goes on without the vector');
+    retrieval.mode = 'lexical';
+    return undefined;
+  }
+}
+
+/** Makes the answer from what was found. No time left, or a failure that may pass: `answer` is null and `generate` is in `degraded`. */
+export async function answer(
+  question: string,
+  retrieval: Retrieval,
+  call: Call,
+  { stages, log }: PipelineOptions,
+): Promise<Answer> {
+  const { passages: sources, timings, budget, startedAt } = retrieval;
+  const made = (part: Pick<Answer, 'answer' | 'answered' | 'citations' | 'model'>, cut: string[]): Answer => {
+    timings.total = since(startedAt);
+    return { ...part, sources, timings, degraded: [...new Set([...retrieval.degraded, ...cut])] };
+  };
+  const none = () => made({ answer: null, answered: false, citations: [], model: null }, ['generate']);
+  // Without its sources an answer could only claim that there are none.
+  if (!retrieval.complete) return none();
+  try {
+    const { degraded, ...output } = await timed(timings, 'generate', () =>
+      budget.run(call, (step) => stages.generate({ question, passages: sources }, step)),
+    );
+    return made(output, degraded);
+  } catch (thrown) {
+    const error = KnarrError.from(thrown);
+    if (!error.retryable) throw error;
+    log.warn({ step: 'generate', code: error.code }, 'answered with the sources alone');
+    return none();
+  }
+}
+
+/** A search that ends with its passages. */
+export async function search(
+  request: SearchRequest,
+  call: Call,
+  options: PipelineOptions,
+): Promise<SearchAnswer> {
+  const { passages, mode, timings, degraded, startedAt } = await retrieve(request, call, options);
+  timings.total = since(startedAt);
+  return { passages, mode, timings, degraded: [...new Set(degraded)] };
+}
+
+/** A whole question: {@link retrieve}, then {@link answer}. */
+export async function ask(question: Question, call: Call, options: PipelineOptions): Promise<Answer> {
+  const retrieval = await retrieve(searchOf(question), call, options);
+  return answer(question.question, retrieval, call, options);
+}
+
+/** The search that a question asks for. */
+export function searchOf({ question, query, stream: _, ...search }: Question): SearchRequest {
+  return { ...search, query: query ?? question };
+}
+
+async function timed<T>(timings: Timings, step: string, work: () => Promise<T>): Promise<T> {
+  const startedAt = performance.now();
+  try {
+    return await work();
+  } finally {
+    timings[step] = since(startedAt);
+  }
+}
+
+const since = (startedAt: number) => Math.round((performance.now() - startedAt) * 100) / 100;
