@@ -1,0 +1,123 @@
+import type { CloudEvent } from '../../_shared/events.ts';
+import { eventMode, readEvent, writeBinary } from '../../_shared/runtime/cloudevents.ts';
+import type { ResolvedDelivery } from '../wiring/topology.ts';
+
+/** Sends a request to a URL; in one process to the stage itself, else by HTTP. */
+export type Deliver = (url: string, request: Request) => Promise<Response>;
+
+/** How one attempt ended. `status` is -1 when no answer came (Knative's `NoResponse`). */
+export type Attempt =
+  | { ok: true; reply: CloudEvent | undefined }
+  | { ok: false; status: number; body: Uint8Array };
+
+const NO_RESPONSE = -1;
+/** A non-empty 2xx answer that is no event counts as this (Knative Eventing, event_dispatcher.go). */
+const BAD_REPLY = 502;
+/** Largest reply that is read: the Kafka broker's `max.request.size`. */
+const MAX_REPLY_BYTES = 1024 * 1024;
+const TTL = 'knativebrokerttl';
+
+/** Knative Eventing retries these and every 5xx (pkg/kncloudevents/retries.go). */
+const RETRIED = new Set([404, 408, 409, 429]);
+export const isRetried = (status: number): boolean =>
+  status === NO_RESPONSE || status >= 500 || RETRIED.has(status);
+
+/**
+ * Milliseconds before retry number `retry` (from 0): linear d·n, exponential d·2ⁿ, as the multi-tenant channel broker
+ * computes them, so that linear's first retry comes at once. Without policy and delay there is no pause.
+ */
+export function backoff(delivery: ResolvedDelivery, retry: number): number {
+  if (!delivery.backoffPolicy || delivery.backoffDelay === undefined) return 0;
+  return delivery.backoffPolicy === 'linear'
+    ? delivery.backoffDelay * retry
+    : delivery.backoffDelay * 2 ** retry;
+}
+
+/** Delivers once. The TTL stays with the Broker: it is taken off here and put back on the reply. */
+export async function attempt(
+  deliver: Deliver,
+  url: string,
+  event: CloudEvent,
+  { timeout, namespace, signal }: { timeout: number | undefined; namespace: string; signal: AbortSignal },
+): Promise<Attempt> {
+  const { [TTL]: ttl, ...sent } = event;
+  const { headers, body } = writeBinary(sent as CloudEvent);
+  const controller = new AbortController();
+  const follow = () => controller.abort(signal.reason);
+  if (signal.aborted) follow();
+  signal.addEventListener('abort', follow, { once: true });
+  const timer =
+    timeout === undefined ? undefined : setTimeout(() => controller.abort(new Error('timeout')), timeout);
+  const aborted = new Promise<never>((_, reject) => {
+    if (controller.signal.aborted) reject(controller.signal.reason);
+    controller.signal.addEventListener('abort', () => reject(controller.signal.reason), { once: true });
+  });
+  // Nobody waits for it once the answer is there.
+  aborted.catch(() => {});
+  try {
+    const request = new Request(url, {
+      method: 'POST',
+      headers: { ...headers, prefer: 'reply', 'kn-namespace': namespace },
+      body,
+      signal: controller.signal,
+    });
+    // A subscriber in this process may not look at its signal: the attempt ends all the same.
+    return await Promise.race([deliver(url, request).then((response) => readAnswer(response, ttl)), aborted]);
+  } catch {
+    return { ok: false, status: NO_RESPONSE, body: new Uint8Array() };
+  } finally {
+    clearTimeout(timer);
+    signal.removeEventListener('abort', follow);
+  }
+}
+
+async function readAnswer(response: Response, ttl: unknown): Promise<Attempt> {
+  const body = new Uint8Array(await response.arrayBuffer());
+  if (!response.ok) return { ok: false, status: response.status, body };
+  if (eventMode(response.headers) === undefined) {
+    return body.byteLength === 0 ? { ok: true, reply: undefined } : { ok: false, status: BAD_REPLY, body };
+  }
+  if (body.byteLength > MAX_REPLY_BYTES) return { ok: false, status: BAD_REPLY, body: new Uint8Array() };
+  try {
+    const reply = readEvent(response.headers, body);
+    return { ok: true, reply: { ...reply, ...(ttl === undefined ? {} : { [TTL]: ttl }) } };
+  } catch {
+    return { ok: false, status: BAD_REPLY, body };
+  }
+}
+
+/** Longest `knativeerrordata`, in base64 characters. */
+const MAX_ERROR_DATA = 1024;
+
+/** The event as its dead letter sink gets it. */
+export function toDeadLetter(
+  event: CloudEvent,
+  destination: string,
+  status: number,
+  body: Uint8Array,
+): CloudEvent {
+  const { [TTL]: _, ...original } = event;
+  const kept = body.subarray(0, (MAX_ERROR_DATA / 4) * 3);
+  return {
+    ...(original as CloudEvent),
+    knativeerrordest: destination,
+    knativeerrorcode: status,
+    ...(kept.byteLength > 0 ? { knativeerrordata: Buffer.from(kept).toString('base64') } : {}),
+  };
+}
+
+/** Sets the TTL of an event that enters the Broker; undefined when its hops are used up. */
+export function enterTtl(event: CloudEvent): CloudEvent | undefined {
+  const INITIAL = 255;
+  const given = event[TTL] === undefined ? Number.NaN : Number(event[TTL]);
+  const ttl = Number.isInteger(given) ? given - 1 : INITIAL;
+  return ttl <= 0 ? undefined : { ...event, [TTL]: ttl };
+}
+
+/** `filter.attributes`: all must match; "" asks only that the attribute is there and not empty. Only strings match. */
+export function passes(attributes: Record<string, string>, event: CloudEvent): boolean {
+  return Object.entries(attributes).every(([name, expected]) => {
+    const value = event[name];
+    return typeof value === 'string' && (expected === '' ? value !== '' : value === expected);
+  });
+}
