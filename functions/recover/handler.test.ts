@@ -1,0 +1,164 @@
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { type CloudEvent, type Emitted, EVENTS, emit, toCloudEvent } from '../_shared/events.ts';
+import { type RunningStage, runStage } from '../_shared/runtime/run.ts';
+import { createDocumentStore } from '../_shared/stores/documents/open.ts';
+import type { DocumentStore } from '../_shared/stores/documents/port.ts';
+import type { Database } from '../_shared/stores/sql/database.ts';
+import { openPGlite } from '../_shared/stores/sql/pglite.ts';
+import { createLogger } from '../_shared/telemetry/log.ts';
+import type { RecoverInput, RecoverOutput } from './handler.ts';
+import { stage } from './index.ts';
+
+let database: Database;
+let documents: DocumentStore;
+let running: RunningStage<RecoverInput, RecoverOutput>;
+beforeAll(async () => {
+  database = await openPGlite();
+  documents = await createDocumentStore(database);
+  running = runStage(stage, { documents }, { log: createLogger('silent') });
+});
+afterAll(() => database?.close());
+
+const PROBLEM = { status: 422, code: 'unprocessable', detail: 'The PDF is broken.' };
+function dead(emitted: Emitted, tenant: string, body: unknown = PROBLEM, more: object = {}): CloudEvent {
+  return {
+    ...toCloudEvent('gateway', emitted, { tenant }),
+    knativeerrordest: 'http://ingest.default.svc.cluster.local',
+    knativeerrorcode: 422,
+    knativeerrordata: Buffer.from(typeof body === 'string' ? body : JSON.stringify(body)).toString('base64'),
+    ...more,
+  };
+}
+const deliver = (event: CloudEvent) => running.receive(event, AbortSignal.timeout(10_000));
+const list = (tenant: string, page: Partial<RecoverInput> = {}) =>
+  running.call({ limit: 100, ...page }, { tenant, principals: ['*'], signal: AbortSignal.timeout(10_000) });
+
+async function accepted(tenant: string) {
+  const { document, version, collection } = await documents.accept({
+    tenant,
+    document: 'a',
+    collection: 'default',
+    generation: 'g',
+    title: null,
+    uri: null,
+    contentType: 'application/pdf',
+    contentHash: String(Math.random()),
+    bytes: 1,
+    original: 'x',
+    metadata: {},
+    acl: ['*'],
+  });
+  return { document, version, collection };
+}
+
+test('a dead letter is kept and listed with its reason, and its version ends with it', async () => {
+  const reference = await accepted('acme');
+  const event = dead(emit('document.accepted', 'a', reference), 'acme');
+  const [failed] = await deliver(event);
+  expect(failed).toMatchObject({
+    type: 'dev.knarr.document.failed.v1',
+    subject: 'a',
+    data: { ...reference, code: 'unprocessable', reason: 'The PDF is broken.' },
+  });
+  expect(EVENTS['document.failed'].safeParse(failed?.data).success).toBe(true);
+  expect(await documents.version({ tenant: 'acme', ...reference })).toMatchObject({
+    state: 'dead_lettered',
+    error: { code: 'unprocessable', message: 'The PDF is broken.' },
+  });
+  expect((await list('acme')).dead_letters).toMatchObject([
+    {
+      code: 'unprocessable',
+      message: 'The PDF is broken.',
+      destination: 'http://ingest.default.svc.cluster.local',
+      event: { id: event.id, type: event.type, data: reference },
+    },
+  ]);
+  expect((await list('other')).dead_letters).toEqual([]);
+});
+
+test('delivered again it is kept once and says the same', async () => {
+  const reference = await accepted('twice');
+  const event = dead(emit('document.accepted', 'a', reference), 'twice');
+  const [first] = await deliver(event);
+  const [second] = await deliver(event);
+  expect(second?.id).toBe(first?.id);
+  expect((await list('twice')).dead_letters).toHaveLength(1);
+});
+
+test('a letter of a version that has ended otherwise changes nothing', async () => {
+  const old = await accepted('late');
+  const now = await accepted('late');
+  expect(await deliver(dead(emit('document.accepted', 'a', old), 'late'))).toEqual([]);
+  expect((await documents.version({ tenant: 'late', ...old }))?.state).toBe('superseded');
+  expect((await documents.version({ tenant: 'late', ...now }))?.state).toBe('accepted');
+});
+
+test('an asynchronous question ends as failed, with problem details', async () => {
+  await documents.createAnswer('asking', 'q1', new Date(Date.now() + 60_000));
+  const data: EventData<'query.asked'> = {
+    query: 'q1',
+    question: '?',
+    principals: ['*'],
+    collection: 'default',
+    mode: 'hybrid',
+    limit: 1,
+    neighbours: 0,
+    degraded: [],
+    timings: {},
+  };
+  expect(await deliver(dead(emit('query.asked', 'q1', data), 'asking'))).toEqual([]);
+  expect(await documents.answer('asking', 'q1')).toMatchObject({
+    state: 'failed',
+    result: { status: 422, code: 'unprocessable', detail: 'The PDF is broken.' },
+  });
+});
+
+test.each([
+  [
+    'a body that was cut',
+    JSON.stringify(PROBLEM).slice(0, 40),
+    '422',
+    '{"status":422,"code":"unprocessable","de',
+  ],
+  ['a body that is no problem', 'upstream connect error', '422', 'upstream connect error'],
+  ['no body', '', '422', 'The delivery failed without saying why.'],
+  ['bytes that are no text', '\0\ufffd', '422', '\ufffd\ufffd'],
+])('%s', async (name, body, code, message) => {
+  await deliver(
+    dead(emit('document.deleted', 'a', { document: 'a', version: 1, collection: 'c' }), name, body),
+  );
+  expect((await list(name)).dead_letters).toMatchObject([{ code, message }]);
+});
+
+test('an event of another kind, with data of any kind, is kept too', async () => {
+  const strange: CloudEvent = {
+    specversion: '1.0',
+    id: '1',
+    source: '/s',
+    type: 't',
+    tenant: 'strange',
+    data: [null],
+  };
+  await deliver({ ...strange, knativeerrordest: 'http://x' });
+  const broken = toCloudEvent('x', { name: 'chunks.created', subject: 'a', data: 7 } as never, {
+    tenant: 'strange',
+  });
+  expect(await deliver({ ...broken, knativeerrorcode: '500' })).toEqual([]);
+  const { dead_letters, next } = await list('strange', { limit: 1 });
+  expect(dead_letters).toHaveLength(1);
+  expect((await list('strange', { limit: 1, cursor: next })).dead_letters).toHaveLength(1);
+  expect(new Set([...dead_letters, ...(await list('strange')).dead_letters].map(({ code }) => code))).toEqual(
+    new Set(['unknown', '500']),
+  );
+});
+
+test('an event that is no dead letter is refused', async () => {
+  const event = toCloudEvent(
+    'x',
+    emit('document.deleted', 'a', { document: 'a', version: 1, collection: 'c' }),
+    {
+      tenant: 'acme',
+    },
+  );
+  await expect(deliver(event)).rejects.toMatchObject({ code: 'malformed_event' });
+});

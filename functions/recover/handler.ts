@@ -1,0 +1,100 @@
+import { z } from 'zod';
+import { CollectionName, DocumentId, Version } from '../_shared/contracts.ts';
+import { type CloudEvent, type Emitted, type EventName, emit, eventName } from '../_shared/events.ts';
+import { problemOf } from '../_shared/runtime/problem.ts';
+import type { Context } from '../_shared/stage.ts';
+import type { DeadLetter, DocumentStore } from '../_shared/stores/documents/port.ts';
+import { errorOf, readLetter } from './letter.ts';
+
+export interface RecoverDeps {
+  documents: Pick<
+    DocumentStore,
+    'addDeadLetter' | 'deadLetters' | 'fail' | 'version' | 'completeAnswer' | 'ping' | 'close'
+  >;
+}
+
+export const RecoverInput = z.strictObject({
+  limit: z.int().min(1).max(1000).default(100),
+  /** `next` of the page before. */
+  cursor: z.string().max(2048).optional(),
+});
+export type RecoverInput = z.infer<typeof RecoverInput>;
+
+export const RecoverOutput = z.object({
+  dead_letters: z.array(
+    z.object({
+      id: z.string(),
+      /** An error code, or the HTTP status of the last attempt. */
+      code: z.string(),
+      message: z.string(),
+      destination: z.string(),
+      received_at: z.string(),
+      event: z.custom<CloudEvent>(),
+    }),
+  ),
+  next: z.string().optional(),
+});
+export type RecoverOutput = z.infer<typeof RecoverOutput>;
+
+/** The caller's tenant's dead letters, newest first. */
+export async function listDeadLetters(
+  page: RecoverInput,
+  { deps, tenant }: Context<RecoverDeps>,
+): Promise<RecoverOutput> {
+  const { items, next } = await deps.documents.deadLetters(tenant, page);
+  const letters = items.map(({ receivedAt, tenant: _, ...letter }) => ({
+    ...letter,
+    received_at: receivedAt,
+  }));
+  return { dead_letters: letters, ...(next !== undefined && { next }) };
+}
+
+/** As `document.failed` allows. */
+const MAX_REASON = 512;
+/** Events whose loss ends a document version. */
+const OF_A_VERSION: readonly EventName[] = ['document.accepted', 'chunks.created', 'chunks.embedded'];
+const VersionReference = z.object({ document: DocumentId, version: Version, collection: CollectionName });
+
+/**
+ * Keeps a dead letter, and ends what waited for it with its reason: the document version, or the asynchronous
+ * question. Safe to repeat: everything said and written is the same the second time.
+ */
+export async function takeDeadLetter(
+  event: CloudEvent,
+  { deps: { documents }, tenant, log }: Context<RecoverDeps>,
+): Promise<Emitted | undefined> {
+  const letter = readLetter(event, tenant, new Date());
+  await documents.addDeadLetter(letter);
+  log.warn({ event: event.type, code: letter.code, destination: letter.destination }, 'dead letter');
+
+  const name = eventName(event.type);
+  if (name === undefined) return undefined;
+  if (OF_A_VERSION.includes(name)) return failVersion(event, letter, documents);
+  if (name.startsWith('query.') && event.subject !== undefined) {
+    await documents.completeAnswer(tenant, event.subject, 'failed', problemOf(errorOf(letter)));
+  }
+  return undefined;
+}
+
+async function failVersion(
+  event: CloudEvent,
+  { tenant, code, message }: DeadLetter,
+  documents: RecoverDeps['documents'],
+): Promise<Emitted | undefined> {
+  const reference = VersionReference.safeParse(event.data);
+  if (!reference.success) return undefined;
+  const { document, version, collection } = reference.data;
+  const ref = { tenant, document, version };
+  await documents.fail(ref, { code, message });
+  // Said again with the kept reason when the letter comes again: the first answer may have been lost.
+  const record = await documents.version(ref);
+  if (record?.state !== 'dead_lettered' || record.error === null) return undefined;
+  const reason = record.error.message.slice(0, MAX_REASON);
+  return emit('document.failed', document, {
+    document,
+    version,
+    collection,
+    code: record.error.code,
+    reason,
+  });
+}
