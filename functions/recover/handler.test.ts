@@ -1,5 +1,12 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { type CloudEvent, type Emitted, EVENTS, emit, toCloudEvent } from '../_shared/events.ts';
+import {
+  type CloudEvent,
+  type Emitted,
+  EVENTS,
+  type EventData,
+  emit,
+  toCloudEvent,
+} from '../_shared/events.ts';
 import { type RunningStage, runStage } from '../_shared/runtime/run.ts';
 import { createDocumentStore } from '../_shared/stores/documents/open.ts';
 import type { DocumentStore } from '../_shared/stores/documents/port.ts';
@@ -160,5 +167,5 @@ test('an event that is no dead letter is refused', async () => {
       tenant: 'acme',
     },
   );
-  await expect(deliver(event)).rejects.toMatchObject({ code: 'malformed_event' });
+  await expect(deliver(event)).rejects.toMatchObject({ retryable: false });
 });
