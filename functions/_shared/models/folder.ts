@@ -1,75 +1,125 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
+import { KnarrError } from '../errors.ts';
 
-export type Pooling = 'mean' | 'cls' | 'max' | 'mean_sqrt_len';
+/** How the vectors of a text's tokens become one; the names are those of Sentence Transformers. */
+export const POOLINGS = ['cls', 'mean', 'max', 'mean_sqrt_len_tokens', 'weightedmean', 'lasttoken'] as const;
+export type Pooling = (typeof POOLINGS)[number];
 
 /** What a sentence encoder's folder says about the model. */
 export interface EncoderModel {
   folder: string;
+  /** Name of the folder. */
   name: string;
   dimensions: number;
   /** Tokens the model reads, special tokens counted. */
   maxTokens: number;
+  /** For models that do not pool in their graph. */
   pooling: Pooling;
   normalise: boolean;
   /** Put in front of a text before it is tokenised. */
   prefixes: { query: string; passage: string };
+  padToken: number;
   onnxFile: string;
 }
 
-const ONNX_FILES = [
-  'model_int8.onnx',
-  'model_quantized.onnx',
-  'model.onnx',
-  'onnx/model_quantized.onnx',
-  'onnx/model.onnx',
-];
-const POOLINGS: [string, Pooling][] = [
-  ['pooling_mode_cls_token', 'cls'],
-  ['pooling_mode_mean_tokens', 'mean'],
-  ['pooling_mode_max_tokens', 'max'],
-  ['pooling_mode_mean_sqrt_len_tokens', 'mean_sqrt_len'],
-];
+/** In order of preference: quantised ones are about twice as fast on a CPU. */
+const ONNX_FILES = ['model_int8.onnx', 'model_quantized.onnx', 'model.onnx'].flatMap((name) => [
+  name,
+  `onnx/${name}`,
+]);
+/** What `1_Pooling/config.json` calls the poolings. */
+const POOLING_KEYS: Record<string, Pooling> = {
+  pooling_mode_cls_token: 'cls',
+  pooling_mode_mean_tokens: 'mean',
+  pooling_mode_max_tokens: 'max',
+  pooling_mode_mean_sqrt_len_tokens: 'mean_sqrt_len_tokens',
+  pooling_mode_weightedmean_tokens: 'weightedmean',
+  pooling_mode_lasttoken: 'lasttoken',
+};
+const MODULES = ['Transformer', 'Pooling', 'Normalize'];
 
-/** JSON of a model folder; undefined when the file is not there. */
+interface ModelConfig {
+  hidden_size?: number;
+  max_position_embeddings?: number;
+  pad_token_id?: number | null;
+}
+interface PoolingConfig {
+  word_embedding_dimension?: number;
+  pooling_mode?: string;
+  include_prompt?: boolean;
+  [mode: string]: unknown;
+}
+
+/** JSON of a model folder; undefined when the file is not there. Throws `unprocessable` when it is no JSON. */
 export function readModelJson<T>(folder: string, name: string): T | undefined {
   const path = join(folder, name);
-  return existsSync(path) ? (JSON.parse(readFileSync(path, 'utf8')) as T) : undefined;
+  if (!existsSync(path)) return undefined;
+  try {
+    return JSON.parse(readFileSync(path, 'utf8')) as T;
+  } catch (cause) {
+    throw new KnarrError('unprocessable', `${path} is no JSON.`, { cause });
+  }
 }
 
 /**
- * Reads a folder in the layout of Sentence Transformers (`modules.json`, `1_Pooling/config.json`, …). Throws when the
- * ONNX file or the hidden size is missing, or the pooling is one that is not known.
+ * Reads a folder in the layout of Sentence Transformers (`modules.json`, `1_Pooling/config.json`, …). Throws
+ * `unprocessable` naming the file that is missing, or the module or pooling that is not known.
  */
 export function readEncoderModel(folder: string): EncoderModel {
-  const config =
-    readModelJson<{ hidden_size?: number; max_position_embeddings?: number }>(folder, 'config.json') ?? {};
-  const pooling = readModelJson<Record<string, boolean | number>>(folder, '1_Pooling/config.json');
-  const modules = readModelJson<{ type: string }[]>(folder, 'modules.json') ?? [];
+  const required = <T>(name: string): T => readModelJson<T>(folder, name) ?? missing(folder, name);
+  const config = required<ModelConfig>('config.json');
+  const tokenizer = required<{ model_max_length?: number }>('tokenizer_config.json');
+  if (!existsSync(join(folder, 'tokenizer.json'))) missing(folder, 'tokenizer.json');
+  const modules = required<{ type: string; path: string }[]>('modules.json').map(({ type, path }) => ({
+    kind: type.split('.').at(-1) ?? '',
+    path,
+  }));
+  const unknown = modules.find(({ kind }) => !MODULES.includes(kind));
+  if (unknown)
+    throw new KnarrError('unprocessable', `${folder} has a ${unknown.kind} module: not supported.`);
+  const poolingPath = modules.find(({ kind }) => kind === 'Pooling')?.path ?? '1_Pooling';
+  const pooling = required<PoolingConfig>(join(poolingPath, 'config.json'));
   const limits = readModelJson<{ max_seq_length?: number }>(folder, 'sentence_bert_config.json');
-  const prompts =
-    readModelJson<{ prompts?: Record<string, string> }>(folder, 'config_sentence_transformers.json')
-      ?.prompts ?? {};
-  const onnxFile = ONNX_FILES.map((name) => join(folder, name)).find((path) => existsSync(path));
-  if (!onnxFile) throw new Error(`${folder} has none of ${ONNX_FILES.join(', ')}.`);
-  const dimensions = Number(pooling?.word_embedding_dimension ?? config.hidden_size);
-  if (!Number.isInteger(dimensions)) throw new Error(`${folder} does not say how long its vectors are.`);
+  const { prompts = {} } =
+    readModelJson<{ prompts?: Record<string, string> }>(folder, 'config_sentence_transformers.json') ?? {};
+  const prefixes = { query: prompts.query ?? '', passage: prompts.passage ?? prompts.document ?? '' };
+  if (pooling.include_prompt === false && prefixes.query + prefixes.passage !== '') {
+    throw new KnarrError('unprocessable', `${folder} pools without the prompt: not supported.`);
+  }
   return {
     folder,
     name: basename(folder),
-    dimensions,
-    maxTokens: limits?.max_seq_length ?? config.max_position_embeddings ?? 512,
+    dimensions:
+      pooling.word_embedding_dimension ?? config.hidden_size ?? missing(folder, 'hidden_size in config.json'),
+    maxTokens: smallest(limits?.max_seq_length, tokenizer.model_max_length, config.max_position_embeddings),
     pooling: poolingOf(folder, pooling),
-    normalise: modules.some(({ type }) => type.endsWith('.Normalize')),
-    prefixes: { query: prompts.query ?? '', passage: prompts.passage ?? prompts.document ?? '' },
-    onnxFile,
+    normalise: modules.some(({ kind }) => kind === 'Normalize'),
+    prefixes,
+    padToken: config.pad_token_id ?? 0,
+    onnxFile:
+      ONNX_FILES.map((name) => join(folder, name)).find((path) => existsSync(path)) ??
+      missing(folder, `a model file (${ONNX_FILES.join(', ')})`),
   };
 }
 
-function poolingOf(folder: string, config: Record<string, boolean | number> | undefined): Pooling {
-  if (!config) return 'mean';
-  const chosen = POOLINGS.filter(([key]) => config[key] === true).map(([, pooling]) => pooling);
-  if (chosen.length !== 1 || !chosen[0])
-    throw new Error(`${folder} asks for a pooling that is not supported.`);
-  return chosen[0];
+function poolingOf(folder: string, config: PoolingConfig): Pooling {
+  const named = Object.keys(config).filter((key) => key.startsWith('pooling_mode_') && config[key] === true);
+  const modes = config.pooling_mode === undefined ? named : [config.pooling_mode];
+  const [mode] = modes;
+  const pooling = POOLINGS.find((name) => name === mode) ?? POOLING_KEYS[mode ?? ''];
+  if (pooling && modes.length === 1) return pooling;
+  throw new KnarrError(
+    'unprocessable',
+    `${folder} asks for the pooling ${modes.join(' + ')}: not supported.`,
+  );
+}
+
+/** Tokenizer configurations state 1e30 where there is no limit. */
+function smallest(...limits: (number | undefined)[]): number {
+  return Math.min(...limits.filter((limit): limit is number => limit !== undefined && limit > 0), 32_768);
+}
+
+function missing(folder: string, what: string): never {
+  throw new KnarrError('unprocessable', `The model folder ${folder} lacks ${what}.`);
 }

@@ -1,9 +1,8 @@
 import { Worker } from 'node:worker_threads';
-import { workerFile } from '../assets.ts';
 import { KnarrError } from '../errors.ts';
 
 export interface ModelThreadOptions<Out, Ready> {
-  /** Name of the worker's bundle. */
+  /** File that the thread runs. */
   script: string;
   workerData: unknown;
   /** What the thread is for, in error messages: `The <role> stopped.` */
@@ -35,7 +34,7 @@ export class ModelThread<In, Out, Ready> {
     if (this.#closed) return Promise.reject(this.#error('is closed'));
     this.#started ??= new Promise((resolve, reject) => {
       const { script, workerData, ready, onMessage, onDeath } = this.#options;
-      const worker = new Worker(workerFile(script), { workerData });
+      const worker = new Worker(script, { workerData });
       this.#worker = worker;
       let isReady = false;
       const died = (cause: unknown) => {

@@ -1,4 +1,5 @@
 import { randomInt } from 'node:crypto';
+import { workerFile } from '../../_shared/assets.ts';
 import { KnarrError } from '../../_shared/errors.ts';
 import type { Device } from '../../_shared/models/session.ts';
 import { ModelThread } from '../../_shared/models/thread.ts';
@@ -70,7 +71,7 @@ export async function createOnnxGenerator({
   let nextId = 0;
 
   const thread = new ModelThread<LlmRequest, LlmReply, LlmInfo>({
-    script: 'llm',
+    script: workerFile('llm'),
     workerData: { folder, threads, device, prefillTokens } satisfies LlmSettings,
     role: 'text generation thread',
     ready: (reply) => ('ready' in reply ? reply.ready : undefined),
