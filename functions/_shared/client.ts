@@ -1,11 +1,10 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { createParser } from 'eventsource-parser';
 import { type ErrorCode, KnarrError } from './errors.ts';
-import type { CloudEvent } from './events.ts';
 import { callScope, writeCall } from './runtime/call.ts';
-import { writeBinary } from './runtime/cloudevents.ts';
 import type { RunningStage } from './runtime/run.ts';
-import type { Call, Progress, Publisher, StageClient } from './stage.ts';
+import type { Call, Progress, StageClient } from './stage.ts';
+
+export { httpPublisher } from './publisher.ts';
 
 /** A stage in this process. */
 export function localClient<In, Out>(running: Pick<RunningStage<In, Out>, 'call'>): StageClient<In, Out> {
@@ -13,33 +12,26 @@ export function localClient<In, Out>(running: Pick<RunningStage<In, Out>, 'call'
 }
 
 const DEFAULT_TIMEOUT = 30_000;
+/** Largest answer taken from a stage: 2,048 vectors of 4,096 dimensions as base64 are 44 MiB. */
+const MAX_ANSWER_BYTES = 64 * 1024 * 1024;
 
-/** A stage behind a URL. Its problem details become the same KnarrError they were; no answer is `unavailable`. */
+/**
+ * A stage behind a URL. Its problem details become the KnarrError they were; no answer is `unavailable`, an answer that
+ * cannot be read `upstream_failed`. A call without a deadline gets one `timeout` milliseconds from now.
+ */
 export function httpClient<In, Out>(url: string, timeout = DEFAULT_TIMEOUT): StageClient<In, Out> {
   return async (input, call) => {
     const deadline = call.deadline ?? Date.now() + timeout;
     const scope = callScope(call.signal, deadline);
     try {
-      const headers: Record<string, string> = {
-        ...writeCall({ ...call, deadline }),
-        'content-type': 'application/json',
-      };
-      if (call.onProgress) headers.accept = 'text/event-stream';
-      const response = await fetch(url, {
-        method: 'POST',
-        headers,
-        body: JSON.stringify(input),
-        signal: scope.signal,
-        redirect: 'error',
-      });
+      const response = await request(url, JSON.stringify(input), { ...call, deadline, signal: scope.signal });
       if (!response.ok) throw await errorOf(response);
       const isStream = response.headers.get('content-type')?.startsWith('text/event-stream');
-      if (isStream) return await readStream<Out>(response, call);
-      return (await response.json()) as Out;
+      return isStream ? await readStream<Out>(response, call) : (JSON.parse(await readText(response)) as Out);
     } catch (thrown) {
       if (scope.signal.aborted) throw KnarrError.from(scope.signal.reason);
       if (thrown instanceof KnarrError) throw thrown;
-      throw new KnarrError('unavailable', `The stage at ${new URL(url).host} does not answer.`, {
+      throw new KnarrError('upstream_failed', `${new URL(url).host} broke off or answers no JSON.`, {
         cause: thrown,
       });
     } finally {
@@ -48,22 +40,73 @@ export function httpClient<In, Out>(url: string, timeout = DEFAULT_TIMEOUT): Sta
   };
 }
 
-async function errorOf(response: Response): Promise<KnarrError> {
-  const retryAfter = Number(response.headers.get('retry-after') ?? Number.NaN);
-  const problem = (await response.json().catch(() => ({}))) as { code?: string; detail?: string };
-  return toError(problem, response.status, Number.isNaN(retryAfter) ? undefined : retryAfter);
+function request(url: string, body: string, call: Call): Promise<Response> {
+  const headers: Record<string, string> = {
+    ...writeCall(call),
+    'content-type': 'application/json',
+    accept: call.onProgress ? 'text/event-stream' : 'application/json',
+    // fetch would inflate without a limit.
+    'accept-encoding': 'identity',
+  };
+  return fetch(url, { method: 'POST', headers, body, signal: call.signal, redirect: 'error' }).catch(
+    (cause) => {
+      if (call.signal.aborted) throw cause;
+      throw new KnarrError('unavailable', `${new URL(url).host} does not answer.`, { cause });
+    },
+  );
 }
 
-function toError(
-  problem: { code?: string; detail?: string },
-  status: number,
-  retryAfter?: number,
-): KnarrError {
-  const code: ErrorCode = problem.code && KnarrError.isCode(problem.code) ? problem.code : 'upstream_failed';
+/** Chunks of text, at most {@link MAX_ANSWER_BYTES} of them in all. */
+async function* textOf(response: Response): AsyncGenerator<string> {
+  const decoder = new TextDecoder();
+  let size = 0;
+  for await (const part of response.body ?? []) {
+    size += part.byteLength;
+    if (size > MAX_ANSWER_BYTES)
+      throw new KnarrError('upstream_failed', "The stage's answer has no end in sight.");
+    yield decoder.decode(part, { stream: true });
+  }
+}
+
+async function readText(response: Response): Promise<string> {
+  let text = '';
+  for await (const part of textOf(response)) text += part;
+  return text;
+}
+
+/** What a status means when no problem details say it: an activator, a queue-proxy or a load balancer has answered. */
+const CODES: Record<number, ErrorCode> = {
+  400: 'invalid_request',
+  413: 'too_large',
+  422: 'unprocessable',
+  429: 'too_many_requests',
+  503: 'unavailable',
+  504: 'deadline_exceeded',
+};
+
+async function errorOf(response: Response): Promise<KnarrError> {
+  const retryAfter = Number(response.headers.get('retry-after') ?? 0);
+  const text = await readText(response);
+  let problem: ProblemBody = {};
+  try {
+    problem = (JSON.parse(text) ?? {}) as ProblemBody;
+  } catch {
+    // Not ours; its status says enough.
+  }
+  return toError(problem, response.status, retryAfter);
+}
+
+interface ProblemBody {
+  code?: string;
+  detail?: string;
+}
+
+function toError({ code, detail }: ProblemBody, status: number, retryAfter = 0): KnarrError {
+  const known = code !== undefined && KnarrError.isCode(code) ? code : undefined;
   return new KnarrError(
-    code,
-    problem.detail ?? `The stage answered ${status}.`,
-    retryAfter ? { retryAfter } : {},
+    known ?? CODES[status] ?? 'upstream_failed',
+    detail ?? `The stage answered ${status}.`,
+    retryAfter > 0 ? { retryAfter } : {},
   );
 }
 
@@ -78,43 +121,8 @@ async function readStream<Out>(response: Response, call: Call): Promise<Out> {
       else if (event === 'error') failure = toError(value, value.status);
     },
   });
-  const decoder = new TextDecoder();
-  for await (const part of response.body ?? []) parser.feed(decoder.decode(part, { stream: true }));
+  for await (const part of textOf(response)) parser.feed(part);
   if (failure) throw failure;
   if (result === undefined) throw new KnarrError('upstream_failed', 'The stage ended its answer early.');
   return result;
-}
-
-/** Statuses after which a Broker may still take the event; ids are derived, so a repeat is harmless. */
-const RETRIED = new Set([404, 408, 409, 429]);
-const ATTEMPTS = 5;
-
-/** Publishes to a Broker's ingress in binary mode, each event until it is taken or five attempts have failed. */
-export function httpPublisher(url: string, timeout = DEFAULT_TIMEOUT): Publisher {
-  async function publishOne(event: CloudEvent, signal: AbortSignal | undefined): Promise<void> {
-    const { headers, body } = writeBinary(event);
-    for (let attempt = 1; ; attempt++) {
-      const limit = AbortSignal.timeout(timeout);
-      const response = await fetch(url, {
-        method: 'POST',
-        headers,
-        body,
-        redirect: 'error',
-        signal: signal ? AbortSignal.any([signal, limit]) : limit,
-      }).catch(() => undefined);
-      signal?.throwIfAborted();
-      await response?.body?.cancel();
-      if (response?.ok) return;
-      const mayPass = response === undefined || response.status >= 500 || RETRIED.has(response.status);
-      if (!mayPass)
-        throw new KnarrError('internal', `The Broker refused ${event.type} with ${response.status}.`);
-      if (attempt === ATTEMPTS) throw new KnarrError('unavailable', 'The Broker does not take events.');
-      await sleep(100 * 2 ** attempt * (0.5 + Math.random()), undefined, signal ? { signal } : {});
-    }
-  }
-  return {
-    async publish(events, signal) {
-      for (const event of events) await publishOne(event, signal);
-    },
-  };
 }

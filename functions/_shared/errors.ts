@@ -64,7 +64,8 @@ export class KnarrError extends Error {
         cause: thrown,
       });
     }
-    if (thrown instanceof Error && thrown.name === 'AbortError') {
+    // An HTTP server aborts a request's signal with a string as the reason.
+    if ((thrown instanceof Error && thrown.name === 'AbortError') || typeof thrown === 'string') {
       return new KnarrError('cancelled', 'The caller went away.', { cause: thrown });
     }
     return new KnarrError('internal', 'Something failed that should not have; the log has the cause.', {

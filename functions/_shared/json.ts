@@ -5,10 +5,12 @@ const MAX_DEPTH = 64;
 
 /**
  * JSON.parse for strangers' input. Throws `invalid_request` for what is not JSON, for nesting deeper than 64 and for
- * keys named `__proto__`, which a later merge could turn into a prototype.
+ * keys through which a later merge could reach a prototype (`__proto__`, `constructor.prototype`). Of a key given twice
+ * the last value counts, as everywhere in JavaScript.
  */
 export function parseJson(text: string): unknown {
-  if (nesting(text) > MAX_DEPTH) {
+  // A nesting that deep, closed again, takes more than twice as many characters.
+  if (text.length > 2 * MAX_DEPTH && nesting(text) > MAX_DEPTH) {
     throw new KnarrError('invalid_request', `The JSON is nested deeper than ${MAX_DEPTH} levels.`);
   }
   let value: unknown;
@@ -18,8 +20,12 @@ export function parseJson(text: string): unknown {
     throw new KnarrError('invalid_request', 'The body is not valid JSON.', { cause });
   }
   // An escaped spelling such as "\u005f_proto__" is rare enough to look for it the slow way.
-  if ((text.includes('__proto__') || text.includes('\\u')) && hasPrototypeKey(value)) {
-    throw new KnarrError('invalid_request', 'The key "__proto__" is not accepted.');
+  const isSuspicious = text.includes('__proto__') || text.includes('prototype') || text.includes('\\u');
+  if (isSuspicious && reachesPrototype(value)) {
+    throw new KnarrError(
+      'invalid_request',
+      'The keys "__proto__" and "constructor.prototype" are not accepted.',
+    );
   }
   return value;
 }
@@ -40,8 +46,13 @@ function nesting(text: string): number {
   return deepest;
 }
 
-function hasPrototypeKey(value: unknown): boolean {
+function reachesPrototype(value: unknown): boolean {
   if (typeof value !== 'object' || value === null) return false;
-  if (!Array.isArray(value) && Object.hasOwn(value, '__proto__')) return true;
-  return Object.values(value).some(hasPrototypeKey);
+  if (Array.isArray(value)) return value.some(reachesPrototype);
+  return Object.entries(value).some(
+    ([key, member]) =>
+      key === '__proto__' ||
+      (key === 'constructor' && typeof member === 'object' && member !== null && 'prototype' in member) ||
+      reachesPrototype(member),
+  );
 }

@@ -1,6 +1,7 @@
 import { KnarrError } from '../errors.ts';
 import type { Call } from '../stage.ts';
 import { readTraceparent } from '../telemetry/trace.ts';
+import { parseInstant } from './instant.ts';
 
 /** Headers that carry a call from stage to stage. They are trusted: only stages reach each other's ports. */
 export const CALL_HEADERS = {
@@ -9,23 +10,27 @@ export const CALL_HEADERS = {
   deadline: 'knarr-deadline',
 } as const;
 
+const MAX_TIMER = 2 ** 31 - 1;
+
 /**
- * A signal that is aborted with the outer one or when the deadline passes (`TimeoutError`). `end` releases the timer
- * and the listener and must be called when the work is over.
+ * A signal that is aborted with the outer one (`AbortError` unless that gave another error) or when the deadline
+ * passes (`TimeoutError`). `end` releases the timer and the listener and must be called when the work is over.
  */
 export function callScope(
   outer: AbortSignal,
   deadline: number | undefined,
 ): { signal: AbortSignal; end: () => void } {
-  if (deadline === undefined) return { signal: outer, end: () => {} };
   const controller = new AbortController();
-  const follow = () => controller.abort(outer.reason);
+  const follow = () => controller.abort(outer.reason instanceof Error ? outer.reason : undefined);
   if (outer.aborted) follow();
   outer.addEventListener('abort', follow, { once: true });
-  const timer = setTimeout(
-    () => controller.abort(new DOMException('The deadline passed.', 'TimeoutError')),
-    Math.min(Math.max(0, deadline - Date.now()), 2 ** 31 - 1),
-  );
+  let timer: NodeJS.Timeout | undefined;
+  if (deadline !== undefined && deadline - Date.now() <= MAX_TIMER) {
+    timer = setTimeout(
+      () => controller.abort(new DOMException('The deadline passed.', 'TimeoutError')),
+      Math.max(0, deadline - Date.now()),
+    );
+  }
   return {
     signal: controller.signal,
     end() {
@@ -35,31 +40,39 @@ export function callScope(
   };
 }
 
-/** The call that a request from another stage carries. Throws `invalid_request` for a deadline that is no instant. */
-export function readCall(request: Request): { call: Call; end: () => void } {
+/** The call that a request from another stage carries. Throws `invalid_request` for headers that cannot be read. */
+export function readCall(request: Request): Call {
   const { headers } = request;
-  const deadlineText = headers.get(CALL_HEADERS.deadline);
-  const deadline = deadlineText === null ? undefined : Date.parse(deadlineText);
-  if (Number.isNaN(deadline))
-    throw new KnarrError('invalid_request', 'Knarr-Deadline is not an RFC 3339 instant.');
-  const scope = callScope(request.signal, deadline);
   const principals = headers.get(CALL_HEADERS.principals);
   return {
-    call: {
-      tenant: headers.get(CALL_HEADERS.tenant) ?? 'default',
-      principals: principals === null ? ['*'] : principals.split(',').map(decodeURIComponent),
-      deadline,
-      signal: scope.signal,
-      traceparent: readTraceparent(headers.get('traceparent')),
-    },
-    end: scope.end,
+    tenant: decode(headers.get(CALL_HEADERS.tenant) ?? 'default'),
+    principals: principals === null ? ['*'] : principals.split(',').map(decode),
+    deadline: readDeadline(headers.get(CALL_HEADERS.deadline), 'Knarr-Deadline'),
+    signal: request.signal,
+    traceparent: readTraceparent(headers.get('traceparent')),
   };
+}
+
+/** Milliseconds since the epoch, undefined for none. Throws `invalid_request` for what is no RFC 3339 instant. */
+export function readDeadline(text: string | null | undefined, name: string): number | undefined {
+  if (text === null || text === undefined) return undefined;
+  const deadline = parseInstant(text);
+  if (deadline === undefined) throw new KnarrError('invalid_request', `${name} is not an RFC 3339 instant.`);
+  return deadline;
+}
+
+function decode(value: string): string {
+  try {
+    return decodeURIComponent(value.trim());
+  } catch (cause) {
+    throw new KnarrError('invalid_request', 'A Knarr header is not valid percent-encoded UTF-8.', { cause });
+  }
 }
 
 /** The headers of {@link readCall}, the other way round. */
 export function writeCall(call: Call): Record<string, string> {
   return {
-    [CALL_HEADERS.tenant]: call.tenant,
+    [CALL_HEADERS.tenant]: encodeURIComponent(call.tenant),
     [CALL_HEADERS.principals]: call.principals.map(encodeURIComponent).join(','),
     ...(call.deadline === undefined
       ? {}

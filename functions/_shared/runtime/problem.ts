@@ -5,8 +5,8 @@ import { KnarrError } from '../errors.ts';
 const MAX_BODY_BYTES = 767;
 const MAX_DETAIL = 300;
 
-/** Statuses that a Broker retries although trying again cannot help. */
-const RETRIED_BY_BROKERS = new Set([404, 408, 409, 429]);
+/** Permanent failures whose status says as much on every Broker. */
+const CLEAR_TO_BROKERS = new Set([400, 413, 415, 422]);
 
 export interface Problem {
   type: string;
@@ -17,7 +17,7 @@ export interface Problem {
   [member: string]: unknown;
 }
 
-/** RFC 9457 problem details of an error. */
+/** RFC 9457 problem details of an error, below 768 bytes of JSON: further members go first, then the end of `detail`. */
 export function problemOf(error: KnarrError, status = error.status): Problem {
   const problem: Problem = {
     type: 'about:blank',
@@ -27,20 +27,33 @@ export function problemOf(error: KnarrError, status = error.status): Problem {
     detail: error.message.slice(0, MAX_DETAIL),
   };
   const whole = { ...problem, ...error.details };
-  return Buffer.byteLength(JSON.stringify(whole)) <= MAX_BODY_BYTES ? whole : problem;
+  if (jsonBytes(whole) <= MAX_BODY_BYTES) return whole;
+  while (jsonBytes(problem) > MAX_BODY_BYTES) {
+    problem.detail = `${problem.detail.slice(0, Math.floor(problem.detail.length * 0.8))}…`;
+  }
+  return problem;
 }
 
-/**
- * The one place where an error becomes an answer. To an event, a permanent failure is never a status that a Broker
- * retries: it becomes 422.
- */
+const jsonBytes = (value: unknown) => Buffer.byteLength(JSON.stringify(value));
+
+/** The one place where an error becomes an answer. */
 export function problemResponse(thrown: unknown, to: 'request' | 'event' = 'request'): Response {
   const error = KnarrError.from(thrown);
-  const status =
-    to === 'event' && !error.retryable && RETRIED_BY_BROKERS.has(error.status) ? 422 : error.status;
+  const status = to === 'event' ? eventStatus(error) : error.status;
   const headers: Record<string, string> = { 'content-type': 'application/problem+json' };
   if (error.retryAfter !== undefined) headers['retry-after'] = String(Math.ceil(error.retryAfter));
   return new Response(JSON.stringify(problemOf(error, status)), { status, headers });
+}
+
+/**
+ * What a Broker makes of it: 404 and 409 would be retried in vain, and the RabbitMQ Broker drops events answered with
+ * 400, 401 or 403 without a dead letter. So what is well formed but cannot succeed is 422; 400 is left for what is no
+ * event at all. Work that was cut off (499) may succeed later.
+ */
+function eventStatus({ code, status, retryable }: KnarrError): number {
+  if (code === 'cancelled') return 503;
+  if (code === 'invalid_request') return 422;
+  return retryable || CLEAR_TO_BROKERS.has(status) ? status : 422;
 }
 
 /** Validates input from outside. Throws `invalid_request` with the path and reason of the first few issues. */

@@ -1,6 +1,4 @@
-import { Hono } from 'hono';
 import type { z } from 'zod';
-import packageJson from '../../../package.json' with { type: 'json' };
 import { KnarrError } from '../errors.ts';
 import {
   type CloudEvent,
@@ -9,20 +7,14 @@ import {
   type EventData,
   type EventName,
   eventName,
-  eventType,
   toCloudEvent,
 } from '../events.ts';
-import { parseJson } from '../json.ts';
 import type { Call, Context, EventBinding, Logger, Publisher, Stage } from '../stage.ts';
 import { createMetrics, type Metrics } from '../telemetry/metrics.ts';
-import { childTraceparent, readTraceparent, traceId } from '../telemetry/trace.ts';
-import { decodeUtf8, readBody } from './body.ts';
-import { callScope, readCall } from './call.ts';
-import { eventMode, readEvent, writeBinary } from './cloudevents.ts';
-import { problemResponse, validate } from './problem.ts';
-import { progressStream, wantsStream } from './stream.ts';
-
-const DEFAULT_MAX_BODY = 1024 * 1024;
+import { childTraceparent, readTraceparent, spanId, traceId } from '../telemetry/trace.ts';
+import { callScope, readDeadline } from './call.ts';
+import { createApp } from './http.ts';
+import { validate } from './problem.ts';
 
 export interface RunOptions {
   log: Logger;
@@ -32,6 +24,8 @@ export interface RunOptions {
   /** Shown by `/info`; secrets already redacted. */
   config?: Record<string, unknown>;
   maxBodyBytes?: number | undefined;
+  /** Validates what the handler answers, too; for tests, since it costs as much as validating the input. */
+  checkOutput?: boolean;
 }
 
 /** A stage with its dependencies, ready to work. */
@@ -54,197 +48,126 @@ export function runStage<Deps, In, Out>(
   deps: Deps,
   options: RunOptions,
 ): RunningStage<In, Out> {
-  const { log, publisher } = options;
+  const { log } = options;
   const metrics = options.metrics ?? createMetrics();
-  const maxBody = options.maxBodyBytes ?? stage.maxBodyBytes ?? DEFAULT_MAX_BODY;
   let draining = false;
 
-  async function observed<T>(
+  /**
+   * One piece of work: refused when it comes too late, with a signal that ends at its deadline and a span of its own,
+   * measured, and logged when it fails.
+   */
+  async function work<T>(
     kind: 'call' | 'event',
-    traceparent: string | undefined,
-    work: () => Promise<T>,
+    outer: Call,
+    handle: (context: Context<Deps>) => Promise<T>,
   ): Promise<T> {
     const started = performance.now();
+    const traceparent = childTraceparent(outer.traceparent);
+    const workLog = log.child({ trace_id: traceId(traceparent), span_id: spanId(traceparent) });
+    const scope = callScope(outer.signal, outer.deadline);
     let outcome = 'ok';
     try {
-      return await work();
+      scope.signal.throwIfAborted();
+      return await handle({ ...outer, signal: scope.signal, traceparent, deps, log: workLog });
     } catch (thrown) {
       const error = KnarrError.from(thrown);
       outcome = error.code;
-      const fields = { trace: traceId(traceparent), code: error.code, kind };
-      if (error.status >= 500 && error.code !== 'cancelled')
-        log.error({ ...fields, err: error.cause ?? error }, error.message);
-      else log.debug(fields, error.message);
+      const fields = { code: error.code, kind };
+      if (error.status >= 500) workLog.error({ ...fields, err: error.cause ?? error }, error.message);
+      else workLog.debug(fields, error.message);
       throw error;
     } finally {
+      scope.end();
       metrics.observeStage(stage.name, kind, outcome, (performance.now() - started) / 1000);
     }
   }
 
-  function context(call: Call): Context<Deps> {
-    return { ...call, traceparent: childTraceparent(call.traceparent), deps, log };
+  async function call(input: In, outer: Call): Promise<Out> {
+    return work('call', outer, async (context) => {
+      if (hasPassed(outer.deadline))
+        throw new KnarrError('deadline_exceeded', 'The deadline had passed before the work began.');
+      const output = await stage.handle(validate(stage.input, input), context);
+      return options.checkOutput ? stage.output.parse(output) : output;
+    });
   }
 
-  const refuseExpired = (deadline: number | undefined) => {
-    if (deadline !== undefined && Date.now() >= deadline) {
-      throw new KnarrError('deadline_exceeded', 'The deadline had passed before the work began.');
-    }
-  };
+  /**
+   * An event whose deadline has passed is a permanent failure (`unprocessable`): a Broker that tried again would only
+   * be later still, and as a dead letter it ends where it is seen. Dead letters have no deadline.
+   */
+  async function receive(event: CloudEvent, signal: AbortSignal): Promise<CloudEvent[]> {
+    const isDeadLetter = 'knativeerrorcode' in event || 'knativeerrordest' in event;
+    const attributes = readAttributes(event);
+    const deadline = isDeadLetter ? undefined : attributes.deadline;
+    if (hasPassed(deadline))
+      throw new KnarrError('unprocessable', 'The deadline had passed before the work began.');
+    return work('event', { ...attributes, principals: ['*'], deadline, signal }, async (context) => {
+      const emitted =
+        isDeadLetter && stage.onDeadLetter
+          ? await stage.onDeadLetter(event, context)
+          : await handleEvent(event, context);
+      const said = emitted === undefined ? [] : Array.isArray(emitted) ? emitted : [emitted];
+      return said.map((one) => toCloudEvent(stage.name, one, passedOn(event, context)));
+    });
+  }
+
+  async function handleEvent(
+    event: CloudEvent,
+    context: Context<Deps>,
+  ): Promise<Emitted | Emitted[] | undefined> {
+    const name = eventName(event.type);
+    const binding = name && (stage.on[name] as EventBinding<Deps, EventName> | undefined);
+    if (!name || !binding)
+      throw new KnarrError('unprocessable', `${stage.name} does not consume ${event.type.slice(0, 96)}.`);
+    const data = validate(EVENTS[name] as z.ZodType<EventData<EventName>>, event.data, 'The event data');
+    return binding.handle(data, { ...context, event });
+  }
 
   const running: RunningStage<In, Out> = {
     name: stage.name,
-    call: (input, call) =>
-      observed('call', call.traceparent, async () => {
-        refuseExpired(call.deadline);
-        call.signal.throwIfAborted();
-        return stage.handle(validate(stage.input, input), context(call));
-      }),
-    receive: (event, signal) => receive(event, signal),
+    call,
+    receive,
     async ready() {
       if (draining) throw new KnarrError('unavailable', 'The stage is shutting down.');
       await stage.ready?.(deps);
     },
     drain() {
       draining = true;
-      stage.drain?.(deps);
     },
     fetch: async (request) => app.fetch(request),
   };
-
-  async function receive(event: CloudEvent, outer: AbortSignal): Promise<CloudEvent[]> {
-    const text = (name: string) => (typeof event[name] === 'string' ? (event[name] as string) : undefined);
-    const tenant = text('tenant') ?? 'default';
-    const deadline = text('deadline') === undefined ? undefined : Date.parse(text('deadline') as string);
-    const traceparent = readTraceparent(text('traceparent'));
-    const scope = callScope(outer, deadline);
-    const eventContext = {
-      ...context({ tenant, principals: ['*'], deadline, signal: scope.signal, traceparent }),
-      event,
-    };
-    return observed('event', traceparent, async () => {
-      const isDeadLetter = event.knativeerrorcode !== undefined || event.knativeerrordest !== undefined;
-      if (isDeadLetter && stage.onDeadLetter) return said(await stage.onDeadLetter(event, eventContext));
-      // A Broker would try again; it cannot become less late. As a permanent failure it ends where somebody sees it.
-      if (deadline !== undefined && Date.now() >= deadline) {
-        throw new KnarrError('unprocessable', 'The deadline had passed before the work began.');
-      }
-      const name = eventName(event.type);
-      const binding = name && (stage.on[name] as EventBinding<Deps, EventName> | undefined);
-      if (!name || !binding)
-        throw new KnarrError('malformed_event', `${stage.name} does not consume ${event.type.slice(0, 96)}.`);
-      const data = validate(EVENTS[name] as z.ZodType<EventData<typeof name>>, event.data, 'The event data');
-      return said(await binding.handle(data, eventContext));
-    }).finally(scope.end);
-
-    function said(emitted: Emitted | Emitted[] | undefined): CloudEvent[] {
-      const all = emitted === undefined ? [] : Array.isArray(emitted) ? emitted : [emitted];
-      return all.map((one) =>
-        toCloudEvent(stage.name, one, {
-          tenant,
-          ...(eventContext.traceparent === undefined ? {} : { traceparent: eventContext.traceparent }),
-          ...(text('deadline') === undefined ? {} : { deadline: text('deadline') as string }),
-          ...(text('correlationid') === undefined ? {} : { correlationid: text('correlationid') as string }),
-        }),
-      );
-    }
-  }
-
-  /** One event is the reply; several go to the Broker before the answer, so that a failure is retried as a whole. */
-  async function answerEvent(request: Request): Promise<Response> {
-    const event = readEvent(request.headers, await readBody(request, maxBody));
-    const produced = await receive(event, request.signal);
-    if (produced.length === 0) return new Response(null, { status: 204 });
-    if (produced.length === 1 && produced[0]) {
-      const { headers, body } = writeBinary(produced[0]);
-      return new Response(body, { status: 200, headers });
-    }
-    if (!publisher)
-      throw new KnarrError('internal', `${stage.name} emits several events, which needs K_SINK.`);
-    await publisher.publish(produced, request.signal);
-    return new Response(null, { status: 202 });
-  }
-
-  async function answerJson(request: Request): Promise<Response> {
-    const type = request.headers.get('content-type') ?? '';
-    if (type !== '' && !/^application\/([\w.-]+\+)?json\b/i.test(type)) {
-      throw new KnarrError('unsupported_media_type', 'Send JSON (application/json) or a CloudEvent.');
-    }
-    const body = decodeUtf8(await readBody(request, maxBody));
-    const input = parseJson(body) as In;
-    const { call, end } = readCall(request);
-    if (wantsStream(request)) {
-      return progressStream((onProgress) => running.call(input, { ...call, onProgress }).finally(end));
-    }
-    const started = performance.now();
-    try {
-      const output = await running.call(input, call);
-      return Response.json(output, {
-        headers: { 'server-timing': `${stage.name};dur=${(performance.now() - started).toFixed(2)}` },
-      });
-    } finally {
-      end();
-    }
-  }
-
-  const app = new Hono();
-  app.onError((error) => problemResponse(error));
-  app.notFound(() => problemResponse(new KnarrError('not_found', 'There is nothing at this path.')));
-  app.get('/health/liveness', (c) => c.json({ status: 'live' }));
-  app.get('/health/readiness', async (c) => {
-    try {
-      await running.ready();
-      return c.json({ status: 'ready' });
-    } catch (thrown) {
-      return problemResponse(
-        new KnarrError('unavailable', KnarrError.from(thrown).message, { cause: thrown }),
-      );
-    }
-  });
-  app.get('/metrics', async (c) =>
-    c.text(await metrics.text(), 200, { 'content-type': 'text/plain; version=0.0.4' }),
-  );
-  app.get('/info', (c) =>
-    c.json({
-      name: stage.name,
-      summary: stage.summary,
-      version: packageJson.version,
-      consumes: Object.keys(stage.on).map((name) => eventType(name as EventName)),
-      produces: producedTypes(stage),
-      config: options.config ?? {},
-    }),
-  );
-  app.use(async (c, next) => {
-    if (draining) throw new KnarrError('unavailable', 'The stage is shutting down.');
-    stage.admit?.(c.req.raw, deps);
-    return next();
-  });
-  // Web hook validation, as Knative's ingress answers it.
-  app.options(
-    '/',
-    () =>
-      new Response(null, {
-        headers: { allow: 'POST, OPTIONS', 'webhook-allowed-origin': '*', 'webhook-allowed-rate': '*' },
-      }),
-  );
-  app.post('/', async (c) => {
-    const request = c.req.raw;
-    if (eventMode(request.headers) === undefined) return answerJson(request);
-    return answerEvent(request).catch((thrown) => problemResponse(thrown, 'event'));
-  });
-  const routes = stage.routes?.(deps, log);
-  if (routes) app.route('/', routes);
-  app.all('/', (c) => {
-    const answer = problemResponse(
-      new KnarrError('method_not_allowed', `${c.req.method} is not allowed here.`),
-    );
-    answer.headers.set('allow', 'POST, OPTIONS');
-    return answer;
-  });
+  const app = createApp(stage, deps, running, { ...options, metrics, isDraining: () => draining });
   return running;
 }
 
-/** Every event type a stage may emit. */
-export function producedTypes(stage: Pick<Stage<never>, 'on'>): string[] {
-  const names = Object.values(stage.on).flatMap((binding) => binding?.produces ?? []);
-  return [...new Set(names)].map(eventType);
+const hasPassed = (deadline: number | undefined) => deadline !== undefined && Date.now() >= deadline;
+
+/** The attributes of an event that belong to the call. Throws `malformed_event` for a deadline that is no instant. */
+function readAttributes(event: CloudEvent): Pick<Call, 'tenant' | 'deadline' | 'traceparent'> {
+  try {
+    return {
+      tenant: text(event, 'tenant') ?? 'default',
+      deadline: readDeadline(text(event, 'deadline'), 'The deadline'),
+      traceparent: readTraceparent(text(event, 'traceparent')),
+    };
+  } catch (thrown) {
+    throw new KnarrError('malformed_event', (thrown as Error).message, { cause: thrown });
+  }
+}
+
+/** What an emitted event takes over from the one that caused it. */
+function passedOn(event: CloudEvent, { tenant, traceparent }: Call) {
+  const deadline = text(event, 'deadline');
+  const correlationid = text(event, 'correlationid');
+  return {
+    tenant,
+    ...(traceparent !== undefined && { traceparent }),
+    ...(deadline !== undefined && { deadline }),
+    ...(correlationid !== undefined && { correlationid }),
+  };
+}
+
+function text(event: CloudEvent, name: string): string | undefined {
+  const value = event[name];
+  return typeof value === 'string' ? value : undefined;
 }

@@ -1,21 +1,30 @@
 import { randomBytes } from 'node:crypto';
 
-/** W3C trace context, level 1: version 00 of `traceparent`. */
-const TRACEPARENT = /^00-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})$/;
+/** W3C trace context, `traceparent`: version, trace id, parent id, flags; a version above 00 may carry more. */
+const TRACEPARENT = /^([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?$/;
+const NO_TRACE = '0'.repeat(32);
+const NO_SPAN = '0'.repeat(16);
 
-/** The given `traceparent` when it is valid (ids not all zero), else undefined: a broken one starts a new trace. */
+/**
+ * The given `traceparent` as version 00 when it is valid, else undefined: a broken one starts a new trace
+ * (Trace Context, "Versioning of traceparent").
+ */
 export function readTraceparent(header: string | null | undefined): string | undefined {
-  const match = header ? TRACEPARENT.exec(header) : null;
-  if (!match || /^0+$/.test(match[1] ?? '') || /^0+$/.test(match[2] ?? '')) return undefined;
-  return header ?? undefined;
+  const match = header ? TRACEPARENT.exec(header.trim()) : null;
+  if (!match) return undefined;
+  const [, version, trace, span, flags, more] = match;
+  if (version === 'ff' || (version === '00' && more !== undefined)) return undefined;
+  return trace === NO_TRACE || span === NO_SPAN ? undefined : `00-${trace}-${span}-${flags}`;
 }
 
 /** A `traceparent` for work caused by `parent`: same trace and flags, a span id of its own. Without a parent, a new sampled trace. */
 export function childTraceparent(parent: string | undefined): string {
   const span = randomBytes(8).toString('hex');
-  const match = parent ? TRACEPARENT.exec(parent) : null;
-  if (!match) return `00-${randomBytes(16).toString('hex')}-${span}-01`;
-  return `00-${match[1]}-${span}-${match[3]}`;
+  const read = readTraceparent(parent);
+  return read === undefined
+    ? `00-${randomBytes(16).toString('hex')}-${span}-01`
+    : `${read.slice(0, 36)}${span}${read.slice(52)}`;
 }
 
 export const traceId = (traceparent: string | undefined): string | undefined => traceparent?.slice(3, 35);
+export const spanId = (traceparent: string | undefined): string | undefined => traceparent?.slice(36, 52);

@@ -1,0 +1,72 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { KnarrError } from './errors.ts';
+import type { CloudEvent } from './events.ts';
+import { writeBinary } from './runtime/cloudevents.ts';
+import type { Publisher } from './stage.ts';
+
+/** Statuses after which a Broker may still take the event. */
+const RETRIED = new Set([404, 408, 409, 429]);
+const ATTEMPTS = 5;
+/** Milliseconds before the second attempt; doubled for each further one. */
+const FIRST_PAUSE = 200;
+const LONGEST_PAUSE = 5_000;
+/** Events on their way at once. Order is not kept, as a Broker does not keep it either. */
+const LANES = 8;
+
+/**
+ * Publishes to a Broker's ingress in binary mode: each event until it is taken, at most five times. At least once: an
+ * event's id is derived from what it says, so a repeat is recognised. Throws `unavailable` when the Broker does not
+ * take events, `unprocessable` when it refuses one for good.
+ *
+ * `timeout` bounds one attempt, in milliseconds. An in-memory Broker answers only after delivery, which takes seconds
+ * when subscribers start from zero.
+ */
+export function httpPublisher(
+  url: string,
+  { timeout = 30_000, extensions = {} }: { timeout?: number; extensions?: Record<string, string> } = {},
+): Publisher {
+  async function publishOne(event: CloudEvent, signal: AbortSignal | undefined): Promise<void> {
+    const { headers, body } = writeBinary({ ...event, ...extensions });
+    for (let attempt = 1; ; attempt++) {
+      const limit = AbortSignal.timeout(timeout);
+      const response = await fetch(url, {
+        method: 'POST',
+        headers,
+        body,
+        redirect: 'manual',
+        signal: signal ? AbortSignal.any([signal, limit]) : limit,
+      }).catch(() => undefined);
+      signal?.throwIfAborted();
+      await response?.body?.cancel();
+      if (response?.ok) return;
+      const mayPass = response === undefined || response.status >= 500 || RETRIED.has(response.status);
+      if (!mayPass)
+        throw new KnarrError('unprocessable', `The Broker refused ${event.type} with ${response.status}.`);
+      if (attempt === ATTEMPTS) throw new KnarrError('unavailable', 'The Broker does not take events.');
+      await sleep(pause(attempt, response), undefined, signal ? { signal } : {});
+    }
+  }
+
+  return {
+    async publish(events, signal) {
+      const rest = [...events];
+      const lane = async () => {
+        for (let event = rest.shift(); event; event = rest.shift()) await publishOne(event, signal);
+      };
+      const giveUp = (reason: unknown) => {
+        rest.length = 0;
+        throw reason;
+      };
+      const lanes = await Promise.allSettled(Array.from({ length: LANES }, () => lane().catch(giveUp)));
+      const failed = lanes.find((one) => one.status === 'rejected');
+      if (failed) throw failed.reason;
+    },
+  };
+}
+
+/** Doubled each time, at least what the Broker asks for, and spread, so that replicas do not come back together. */
+function pause(attempt: number, response: Response | undefined): number {
+  const asked = Number(response?.headers.get('retry-after') ?? 0) * 1000 || 0;
+  const backoff = FIRST_PAUSE * 2 ** (attempt - 1) * (0.5 + Math.random() / 2);
+  return Math.min(LONGEST_PAUSE, Math.max(asked, backoff));
+}

@@ -1,0 +1,141 @@
+import { Hono } from 'hono';
+import packageJson from '../../../package.json' with { type: 'json' };
+import { KnarrError } from '../errors.ts';
+import { type CloudEvent, type EventName, eventType } from '../events.ts';
+import { parseJson } from '../json.ts';
+import type { Stage } from '../stage.ts';
+import type { Metrics } from '../telemetry/metrics.ts';
+import { decodeUtf8, readBody } from './body.ts';
+import { readCall } from './call.ts';
+import { eventMode, readEvent, writeBinary } from './cloudevents.ts';
+import { problemResponse } from './problem.ts';
+import type { RunningStage, RunOptions } from './run.ts';
+import { progressStream, wantsStream } from './stream.ts';
+
+const DEFAULT_MAX_BODY = 1024 * 1024;
+const JSON_TYPE = /^application\/([\w.-]+\+)?json\s*(;|$)/i;
+
+export interface AppOptions extends RunOptions {
+  metrics: Metrics;
+  isDraining(): boolean;
+}
+
+/** The HTTP face of a running stage: work at `POST /`, health, metrics, and the stage's own routes. */
+export function createApp<Deps, In, Out>(
+  stage: Stage<Deps, In, Out>,
+  deps: Deps,
+  running: RunningStage<In, Out>,
+  { log, publisher, metrics, config, isDraining, ...options }: AppOptions,
+): Hono {
+  const maxBody = options.maxBodyBytes ?? stage.maxBodyBytes ?? DEFAULT_MAX_BODY;
+
+  async function answerJson(request: Request): Promise<Response> {
+    const type = request.headers.get('content-type');
+    if (type !== null && !JSON_TYPE.test(type)) {
+      throw new KnarrError('unsupported_media_type', 'Send JSON (application/json) or a CloudEvent.');
+    }
+    const input = parseJson(decodeUtf8(await readBody(request, maxBody))) as In;
+    const call = readCall(request);
+    if (wantsStream(request)) {
+      return progressStream(call.signal, (onProgress, signal) =>
+        running.call(input, { ...call, signal, onProgress }),
+      );
+    }
+    const started = performance.now();
+    const output = JSON.stringify(await running.call(input, call));
+    const spent = (performance.now() - started).toFixed(2);
+    return new Response(output, {
+      headers: { 'content-type': 'application/json', 'server-timing': `${stage.name};dur=${spent}` },
+    });
+  }
+
+  /** One event is the reply; several go to the Broker before the answer, so that a failure is retried as a whole. */
+  async function answerEvent(request: Request): Promise<Response> {
+    const produced = await running.receive(await eventOf(request, maxBody), request.signal);
+    const [only] = produced;
+    if (only === undefined) return new Response(null, { status: 204 });
+    if (produced.length === 1) {
+      const { headers, body } = writeBinary(only);
+      return new Response(body, { status: 200, headers });
+    }
+    if (!publisher)
+      throw new KnarrError('internal', `${stage.name} emits several events, which needs K_SINK.`);
+    await publisher.publish(produced, request.signal);
+    return new Response(null, { status: 202 });
+  }
+
+  const app = new Hono();
+  app.onError((error) => problemResponse(error));
+  app.notFound(() => problemResponse(new KnarrError('not_found', 'There is nothing at this path.')));
+  app.get('/health/liveness', (c) => c.json({ status: 'live' }));
+  app.get('/health/readiness', async (c) => {
+    try {
+      await running.ready();
+      return c.json({ status: 'ready' });
+    } catch (thrown) {
+      const error = KnarrError.from(thrown);
+      if (!isDraining()) log.warn({ err: error.cause ?? error }, 'not ready');
+      return problemResponse(new KnarrError('unavailable', error.message, { cause: thrown }));
+    }
+  });
+  app.get('/metrics', async (c) =>
+    c.text(await metrics.text(), 200, { 'content-type': 'text/plain; version=0.0.4; charset=utf-8' }),
+  );
+  app.get('/info', (c) =>
+    c.json({
+      name: stage.name,
+      summary: stage.summary,
+      version: packageJson.version,
+      consumes: Object.keys(stage.on).map((name) => eventType(name as EventName)),
+      produces: producedTypes(stage),
+      config: config ?? {},
+    }),
+  );
+  for (const path of ['/health/liveness', '/health/readiness', '/metrics', '/info']) {
+    app.all(path, (c) => notAllowed(c.req.method, 'GET'));
+  }
+  app.use(async (_, next) => {
+    if (isDraining()) throw new KnarrError('unavailable', 'The stage is shutting down.');
+    await next();
+  });
+  // Web hook validation, as Knative's ingress answers it.
+  app.options(
+    '/',
+    () =>
+      new Response(null, {
+        headers: { allow: 'POST, OPTIONS', 'webhook-allowed-origin': '*', 'webhook-allowed-rate': '*' },
+      }),
+  );
+  app.post('/', async (c) => {
+    const request = c.req.raw;
+    if (eventMode(request.headers) === undefined) return answerJson(request);
+    return answerEvent(request).catch((thrown) => problemResponse(thrown, 'event'));
+  });
+  const routes = stage.routes?.(deps, log);
+  if (routes) app.route('/', routes);
+  app.all('/', (c) => notAllowed(c.req.method, 'POST, OPTIONS'));
+  return app;
+}
+
+/** Whatever is wrong with the bytes of an event makes it malformed, except their number or encoding. */
+async function eventOf(request: Request, limit: number): Promise<CloudEvent> {
+  try {
+    return readEvent(request.headers, await readBody(request, limit));
+  } catch (thrown) {
+    const error = KnarrError.from(thrown);
+    if (error.code !== 'invalid_request') throw error;
+    throw new KnarrError('malformed_event', error.message, { cause: thrown });
+  }
+}
+
+function notAllowed(method: string, allow: string): Response {
+  const answer = problemResponse(new KnarrError('method_not_allowed', `${method} is not allowed here.`));
+  answer.headers.set('allow', allow);
+  return answer;
+}
+
+/** Every event type a stage may emit. */
+export function producedTypes(stage: Pick<Stage<never>, 'on'>): string[] {
+  const names = Object.values(stage.on).flatMap((binding) => binding?.produces ?? []);
+  return [...new Set(names)].map(eventType);
+}
