@@ -50,8 +50,8 @@ export interface PointHit {
 export interface VectorStore {
   /** Inserts or replaces by id. Throws `model_mismatch` when a vector's length is not the scope's. */
   upsert(scope: VectorScope, points: readonly Point[]): Promise<void>;
-  /** Removes a document's points, of all versions below `below` or of every version. Returns how many. */
-  remove(tenant: string, collection: string, document: string, below?: number): Promise<number>;
+  /** Removes a document's points from every collection and generation: of versions below `below`, or of all. Returns how many. */
+  remove(tenant: string, document: string, below?: number): Promise<number>;
   /** Throws `unknown_collection` when the scope holds nothing and never did, `model_mismatch` on a wrong vector length. */
   search(scope: Omit<VectorScope, 'dimensions'>, caller: Caller, query: VectorQuery): Promise<PointHit[]>;
   count(scope: Omit<VectorScope, 'dimensions'>): Promise<number>;
