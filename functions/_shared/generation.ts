@@ -51,9 +51,16 @@ export function readGeneration(config: Config<typeof generationKnobs>): Generati
 
 /** Throws `model_mismatch` unless the generation (an id) was made for this model and vector length. */
 export function checkGeneration(generation: string, model: string, dimensions: number): void {
-  if (generation.startsWith(`${model}.${dimensions}.`)) return;
+  const made = parseGenerationId(generation);
+  if (made?.model === model && made.dimensions === dimensions) return;
   throw new KnarrError(
     'model_mismatch',
     `The collection was built for ${generation}; this is ${model} with ${dimensions} dimensions.`,
   );
+}
+
+/** What a generation id says; undefined for a string that is none. */
+export function parseGenerationId(id: string): { model: string; dimensions: number } | undefined {
+  const match = /^(.+)\.(\d+)\.c\d+o\d+$/.exec(id);
+  return match?.[1] && match[2] ? { model: match[1], dimensions: Number(match[2]) } : undefined;
 }

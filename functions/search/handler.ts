@@ -1,0 +1,79 @@
+import type { SearchInput, SearchMode, SearchOutput } from '../_shared/contracts.ts';
+import { KnarrError } from '../_shared/errors.ts';
+import { type Emitted, type EventData, emit } from '../_shared/events.ts';
+import { parseGenerationId } from '../_shared/generation.ts';
+import type { Caller, Context, EventContext } from '../_shared/stage.ts';
+import type { DocumentStore } from '../_shared/stores/documents/port.ts';
+import type { VectorStore } from '../_shared/stores/vectors/port.ts';
+import { decodeVector } from '../_shared/vectors.ts';
+
+export interface SearchDeps {
+  vectors: Pick<VectorStore, 'search' | 'ping'>;
+  documents: Pick<DocumentStore, 'generationOf' | 'close'>;
+}
+
+/** Ranked chunks of the collection's active generation that the caller may read. */
+export function search(input: SearchInput, context: Context<SearchDeps>): Promise<SearchOutput> {
+  return find(input, context, context.deps);
+}
+
+/** Searches for an asynchronous question, whose principals come with the event. */
+export async function matchQuestion(
+  { vector, model, ...ask }: EventData<'query.embedded'>,
+  context: EventContext<SearchDeps>,
+): Promise<Emitted> {
+  const started = performance.now();
+  const caller = { tenant: context.tenant, principals: ask.principals };
+  const { hits, degraded } = await find({ ...ask, query: ask.question, vector, model }, caller, context.deps);
+  return emit('query.matched', ask.query, {
+    ...ask,
+    hits,
+    degraded: [...ask.degraded, ...degraded],
+    timings: { ...ask.timings, search: performance.now() - started },
+  });
+}
+
+async function find(input: SearchInput, caller: Caller, deps: SearchDeps): Promise<SearchOutput> {
+  const { collection, query, limit, filter, ef } = input;
+  const generation = await deps.documents.generationOf(caller.tenant, collection);
+  if (generation === undefined)
+    throw new KnarrError('unknown_collection', `There is no collection ${collection}.`);
+  checkModel(input.model, generation);
+  const mode = modeFor(input);
+  const vector = mode === 'lexical' || input.vector === undefined ? undefined : decodeVector(input.vector);
+  const hits = await deps.vectors
+    .search({ tenant: caller.tenant, collection, generation }, caller, {
+      mode,
+      vector,
+      text: query,
+      limit,
+      filter,
+      ef,
+    })
+    .catch((thrown) => {
+      // The collection exists, but none of its documents has been indexed yet.
+      if (thrown instanceof KnarrError && thrown.code === 'unknown_collection') return [];
+      throw thrown;
+    });
+  return {
+    hits: hits.map(({ document, version, chunk, score }) => ({ document, version, chunk, score })),
+    mode,
+    degraded: mode === input.mode ? [] : ['embed'],
+  };
+}
+
+/** Without a vector, hybrid search goes on with words alone; dense search cannot. */
+function modeFor({ mode, vector }: SearchInput): SearchMode {
+  if (vector !== undefined || mode === 'lexical') return mode;
+  if (mode === 'hybrid') return 'lexical';
+  throw new KnarrError('invalid_request', 'A dense search needs a vector.');
+}
+
+function checkModel(model: string | undefined, generation: string): void {
+  const built = parseGenerationId(generation)?.model;
+  if (model === undefined || built === undefined || model === built) return;
+  throw new KnarrError(
+    'model_mismatch',
+    `The vector was made by ${model}; the collection was built with ${built}.`,
+  );
+}
