@@ -1,14 +1,16 @@
 import { link, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
+import { z } from 'zod';
 import { KnarrError } from '../../errors.ts';
 
-interface Owner {
-  host: string;
-  pid: number;
+const Owner = z.object({
+  host: z.string(),
+  pid: z.int().positive(),
   /** When the process started, as the kernel counts it: tells a process from a later one with the same pid. */
-  started: string | null;
-}
+  started: z.string().nullable(),
+});
+type Owner = z.infer<typeof Owner>;
 
 /** An owner on another machine shows that it lives by touching its lock this often. */
 const HEARTBEAT_MS = 5000;
@@ -86,7 +88,7 @@ async function lives(lock: string, path: string): Promise<boolean> {
 
 function parse(lock: string): Owner | undefined {
   try {
-    return JSON.parse(lock) as Owner;
+    return Owner.safeParse(JSON.parse(lock)).data;
   } catch {
     return undefined;
   }

@@ -66,12 +66,16 @@ function over(worker: WorkerHandle, maxWaiting: number, unlock: () => Promise<vo
     else held = false;
   };
 
+  async function hold(): Promise<void> {
+    if (held) await new Promise<void>((resolve) => waiting.push(resolve));
+    held = true;
+  }
+
   async function connect(): Promise<Connection> {
     if (waiting.length >= maxWaiting) {
       throw new KnarrError('unavailable', 'The embedded database has more work waiting than it accepts.');
     }
-    if (held) await new Promise<void>((resolve) => waiting.push(resolve));
-    held = true;
+    await hold();
     return {
       async query<T>(sql: string, params: readonly unknown[]) {
         const { rows, affected } = await worker.ask({ op: 'query', sql, params });
@@ -89,8 +93,10 @@ function over(worker: WorkerHandle, maxWaiting: number, unlock: () => Promise<vo
     dialect: 'pglite',
     connect,
     close() {
-      closing ??= connect()
+      // What comes after is let through, to hear that the database has stopped.
+      closing ??= hold()
         .then(() => worker.stop())
+        .finally(release)
         .finally(unlock);
       return closing;
     },
