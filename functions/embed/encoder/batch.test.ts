@@ -1,38 +1,48 @@
 import { expect, test } from 'vitest';
-import { admit, splitByLength } from './batch.ts';
-import { normaliseRows, poolTokens } from './pool.ts';
+import { planRuns } from './batch.ts';
+import { createLanes } from './lanes.ts';
 
-test('a batch takes as many as the padded budget holds, and always one', () => {
-  expect(admit([10, 10, 10], 20)).toBe(2);
-  expect(admit([10, 40, 10], 60)).toBe(1);
-  expect(admit([1000], 20)).toBe(1);
-  expect(admit(Array(100).fill(1), 1e6)).toBe(32);
-  expect(admit([], 20)).toBe(0);
+test.each([
+  { name: 'alike', lengths: [10, 10, 10], tokenBudget: 20, runs: [[0, 1], [2]] },
+  { name: 'one too long', lengths: [1000], tokenBudget: 20, runs: [[0]] },
+  { name: 'none', lengths: [], tokenBudget: 20, runs: [] },
+  {
+    name: 'outliers',
+    lengths: [200, 4, 5, 190, 5, 4],
+    tokenBudget: 512,
+    runs: [
+      [1, 5, 2, 4],
+      [3, 0],
+    ],
+  },
+])('runs of $name', ({ lengths, tokenBudget, runs }) => {
+  expect(planRuns(lengths, { tokenBudget })).toEqual(runs);
 });
 
-test('short texts are not padded to long ones, and none is lost', () => {
-  const lengths = [200, 4, 5, 190, 5, 4];
-  const runs = splitByLength(lengths.map((length) => ({ ids: new Int32Array(length) })));
-  expect(runs.map((run) => run.map(({ ids }) => ids.length))).toEqual([
-    [4, 4, 5, 5],
-    [190, 200],
-  ]);
+test('at most 32 texts make a run, and one where neighbours would change the result', () => {
+  const lengths = new Array(100).fill(1);
+  expect(planRuns(lengths, { tokenBudget: 1e6 }).map((run) => run.length)).toEqual([32, 32, 32, 4]);
+  expect(planRuns(lengths, { tokenBudget: 1e6, maxBatch: 1 })).toHaveLength(100);
 });
 
-test('pooling reads only the tokens of each text', () => {
-  // Two texts of 2 and 1 tokens, padded to 2, two dimensions; the padding must not count.
-  const hidden = Float32Array.of(1, 2, 3, -6, 5, 5, 99, 99);
-  const pooled = (pooling: Parameters<typeof poolTokens>[4]) => [
-    ...poolTokens(hidden, [2, 1], 2, 2, pooling),
-  ];
-  expect(pooled('mean')).toEqual([2, -2, 5, 5]);
-  expect(pooled('cls')).toEqual([1, 2, 5, 5]);
-  expect(pooled('max')).toEqual([3, 2, 5, 5]);
-  expect(pooled('mean_sqrt_len')[0]).toBeCloseTo(4 / Math.SQRT2);
+test('every text is in one run, no run is too wide or too mixed', () => {
+  const lengths = Array.from({ length: 500 }, (_, i) => 1 + ((i * 7919) % 256));
+  const runs = planRuns(lengths, { tokenBudget: 1024 });
+  expect(runs.flat().sort((a, b) => a - b)).toEqual(lengths.map((_, index) => index));
+  for (const run of runs) {
+    const own = run.map((index) => lengths[index] as number);
+    const longest = Math.max(...own);
+    expect(longest * run.length).toBeLessThanOrEqual(1024);
+    expect((run.length * longest ** 2) / own.reduce((sum, n) => sum + n * n, 0)).toBeLessThanOrEqual(1.5);
+  }
 });
 
-test('normalised rows have length 1, zero rows stay', () => {
-  const rows = Float32Array.of(3, 4, 0, 0);
-  normaliseRows(rows, 2);
-  expect([...rows].map((x) => x.toFixed(2))).toEqual(['0.60', '0.80', '0.00', '0.00']);
+test('urgent work goes first, but what waits gets its turn', () => {
+  const lanes = createLanes<string>();
+  lanes.add('bulk', false);
+  for (let i = 0; i < 40; i++) lanes.add(`urgent ${i}`, true);
+  const order = Array.from({ length: 41 }, () => lanes.take());
+  expect(order[0]).toBe('urgent 0');
+  expect(order.indexOf('bulk')).toBe(16);
+  expect(lanes.take()).toBeUndefined();
 });

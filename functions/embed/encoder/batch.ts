@@ -1,42 +1,34 @@
-/** A text as token ids. */
-export interface TokenIds {
-  ids: Int32Array;
-}
-
-/** Above this n·max²/Σlen² the padding costs more than the batch saves (text-embeddings-inference measures the same ratio). */
+/** Above this n·max²/Σlen² padding costs more than the batch saves (from text-embeddings-inference, `core/src/queue.rs`). */
 const MAX_SPREAD = 1.5;
-/** On CPU a batch gains with short texts and loses with long ones; beyond 32 it gains nothing more. */
-const MAX_BATCH = 32;
+/** More texts in one run gain nothing. */
+export const MAX_BATCH = 32;
 
 /**
- * How many of the first texts, by their token counts, make the next batch: FIFO as long as the padded cost, longest × count, stays within
- * `tokenBudget`. At least one.
+ * Divides texts into runs of the model, by their token counts: sorted by length, each run as long as its padded cost,
+ * longest × count, stays within `tokenBudget` and its lengths are alike. A longer text alone makes a run.
+ * Gives the indexes into `lengths`, every one once.
  */
-export function admit(lengths: readonly number[], tokenBudget: number): number {
-  let longest = 0;
-  let count = 0;
-  for (const length of lengths) {
-    longest = Math.max(longest, length);
-    if (count > 0 && (longest * (count + 1) > tokenBudget || count === MAX_BATCH)) break;
-    count++;
-  }
-  return count;
-}
-
-/** Splits a batch, sorted by length, into runs of similar length, so that short texts are not padded to long ones. */
-export function splitByLength<T extends TokenIds>(batch: readonly T[]): T[][] {
-  const sorted = [...batch].sort((a, b) => a.ids.length - b.ids.length);
-  const runs: T[][] = [];
-  let run: T[] = [];
+export function planRuns(
+  lengths: readonly number[],
+  { tokenBudget, maxBatch = MAX_BATCH }: { tokenBudget: number; maxBatch?: number },
+): number[][] {
+  const sorted = lengths.map((length, index) => ({ length, index })).sort((a, b) => a.length - b.length);
+  const runs: number[][] = [];
+  let run: number[] = [];
   let squares = 0;
-  for (const entry of sorted) {
-    const square = entry.ids.length ** 2;
-    if (run.length > 0 && ((run.length + 1) * square) / (squares + square) > MAX_SPREAD) {
+  for (const { length, index } of sorted) {
+    const count = run.length + 1;
+    const square = length ** 2;
+    const fits =
+      count <= maxBatch &&
+      length * count <= tokenBudget &&
+      (count * square) / (squares + square) <= MAX_SPREAD;
+    if (run.length > 0 && !fits) {
       runs.push(run);
       run = [];
       squares = 0;
     }
-    run.push(entry);
+    run.push(index);
     squares += square;
   }
   if (run.length > 0) runs.push(run);

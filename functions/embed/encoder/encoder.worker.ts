@@ -1,101 +1,99 @@
 import { readFileSync } from 'node:fs';
 import { parentPort, workerData } from 'node:worker_threads';
-import * as ort from 'onnxruntime-node';
+import { openSession } from '../../_shared/models/session.ts';
 import { loadTokenizer } from '../../_shared/models/tokenizer.ts';
-import { splitByLength } from './batch.ts';
-import { normaliseRows, poolTokens } from './pool.ts';
-import type { WorkerSettings, WorkReply, WorkRequest } from './protocol.ts';
+import { MAX_BATCH, planRuns } from './batch.ts';
+import { createLanes } from './lanes.ts';
+import { createModelRun } from './model-run.ts';
+import type { WorkerSettings, WorkReply, WorkRequest, WorkResult } from './protocol.ts';
+import { createTokeniser, type Tokenised } from './tokens.ts';
 
-// One ONNX Runtime session in a thread of its own: run() is a synchronous native call and would stop an event loop.
-
-const settings = workerData as WorkerSettings;
-const tokenizer = loadTokenizer(settings.folder);
-const model = readFileSync(settings.onnxFile);
-// Dynamic quantisation takes its range from the whole batch, so that a text's vector would depend on its neighbours
-// (cosine down to 0.96 on the golden texts): such a model is given one text at a time.
-const onePerRun = model.includes('DynamicQuantizeLinear');
-const session = await ort.InferenceSession.create(model, {
-  intraOpNumThreads: settings.threads,
-  interOpNumThreads: 1,
-  executionMode: 'sequential',
-  graphOptimizationLevel: 'all',
-});
-// Exports with pooling in the graph name their output so; others give token vectors.
-const pooledOutput = session.outputNames.find((name) => name === 'sentence_embedding');
-
-interface Tokenised {
-  index: number;
-  ids: Int32Array;
-}
-
-function tokenise(text: string): { ids: Int32Array; tokens: number } {
-  const { ids } = tokenizer.encode(text);
-  if (ids.length <= settings.maxTokens) return { ids: Int32Array.from(ids), tokens: ids.length };
-  // Cut to the maximum, keeping the closing special token.
-  const cut = [...ids.slice(0, settings.maxTokens - 1), ids[ids.length - 1] as number];
-  return { ids: Int32Array.from(cut), tokens: ids.length };
-}
-
-async function run(batch: Tokenised[]): Promise<Float32Array> {
-  const sequence = Math.max(...batch.map(({ ids }) => ids.length));
-  const shape = [batch.length, sequence];
-  const ids = new BigInt64Array(batch.length * sequence);
-  const mask = new BigInt64Array(batch.length * sequence);
-  batch.forEach((entry, row) => {
-    entry.ids.forEach((id, column) => {
-      ids[row * sequence + column] = BigInt(id);
-      mask[row * sequence + column] = 1n;
-    });
-  });
-  const feeds: Record<string, ort.Tensor> = {
-    input_ids: new ort.Tensor('int64', ids, shape),
-    attention_mask: new ort.Tensor('int64', mask, shape),
-  };
-  if (session.inputNames.includes('token_type_ids')) {
-    feeds.token_type_ids = new ort.Tensor('int64', new BigInt64Array(ids.length), shape);
-  }
-  const outputs = await session.run(feeds);
-  const output = outputs[pooledOutput ?? (session.outputNames[0] as string)] as ort.Tensor;
-  const data = output.data as Float32Array;
-  if (pooledOutput) return data;
-  const dimensions = output.dims[2] as number;
-  const lengths = batch.map((entry) => entry.ids.length);
-  const pooled = poolTokens(data, lengths, sequence, dimensions, settings.pooling);
-  if (settings.normalise) normaliseRows(pooled, dimensions);
-  return pooled;
-}
-
-async function encode({ id, texts }: WorkRequest): Promise<WorkReply> {
-  const tokenised = texts.map((text, index) => ({ index, ...tokenise(text) }));
-  let vectors: Float32Array | undefined;
-  let dimensions = 0;
-  for (const batch of onePerRun ? tokenised.map((one) => [one]) : splitByLength(tokenised)) {
-    const encoded = await run(batch);
-    dimensions = encoded.length / batch.length;
-    vectors ??= new Float32Array(texts.length * dimensions);
-    batch.forEach(({ index }, row) => {
-      vectors?.set(encoded.subarray(row * dimensions, (row + 1) * dimensions), index * dimensions);
-    });
-  }
-  return {
-    id,
-    dimensions,
-    vectors: vectors ?? new Float32Array(),
-    tokens: tokenised.map(({ tokens }) => tokens),
-  };
-}
-
+/** One model in a thread of its own: a run is a synchronous native call, which would stop an event loop. */
 const port = parentPort;
-if (!port) throw new Error('encoder.worker runs in a worker thread.');
+if (!port) throw new Error('This file runs as a worker thread.');
 const send = (reply: WorkReply, transfer: ArrayBuffer[] = []) => port.postMessage(reply, transfer);
 
-port.on('message', (request: WorkRequest) => {
-  encode(request).then(
-    (reply) => send(reply, 'vectors' in reply ? [reply.vectors.buffer as ArrayBuffer] : []),
-    (error: Error) => send({ id: request.id, error: error.message }),
-  );
-});
-
+const settings = workerData as WorkerSettings;
+const tokenise = createTokeniser(loadTokenizer(settings.folder), settings.maxTokens);
+const encode = createModelRun(await openSession(settings.onnxFile, settings), settings);
+const plan = {
+  tokenBudget: settings.tokenBudget,
+  // Dynamic quantisation takes its range from the whole batch: a text's vector would depend on its neighbours
+  // (cosine down to 0.96 on the golden texts), so such a model is given one text at a time.
+  maxBatch: readFileSync(settings.onnxFile).includes('DynamicQuantizeLinear') ? 1 : MAX_BATCH,
+};
 // The first run allocates what later ones reuse; it also proves that model and settings fit.
-const { dimensions } = (await encode({ id: -1, texts: ['ready'] })) as { dimensions: number };
-send({ ready: true, dimensions });
+const dimensions = (await encode([tokenise('ready').ids])).length;
+
+interface Job {
+  id: number;
+  texts: Tokenised[];
+  vectors: Float32Array<ArrayBuffer>;
+  runsLeft: number;
+}
+/** Jobs that somebody waits for. */
+const jobs = new Map<number, Job>();
+const lanes = createLanes<{ job: Job; indexes: number[] }>();
+let isRunning = false;
+
+function begin(id: number, texts: string[], urgent: boolean): void {
+  const tokenised = texts.map(tokenise);
+  const runs = planRuns(
+    tokenised.map(({ ids }) => ids.length),
+    plan,
+  );
+  const vectors = new Float32Array(texts.length * dimensions);
+  const job: Job = { id, texts: tokenised, vectors, runsLeft: runs.length };
+  jobs.set(id, job);
+  for (const indexes of runs) lanes.add({ job, indexes }, urgent);
+}
+
+/** Runs what waits. Messages are let in before each choice, so that urgent and abandoned work is known. */
+async function runAll(): Promise<void> {
+  if (isRunning) return;
+  isRunning = true;
+  for (;;) {
+    await new Promise(setImmediate);
+    const next = lanes.take();
+    if (!next) break;
+    const { job, indexes } = next;
+    if (!jobs.has(job.id)) continue;
+    try {
+      const vectors = await encode(indexes.map((index) => (job.texts[index] as Tokenised).ids));
+      indexes.forEach((index, row) => {
+        job.vectors.set(vectors.subarray(row * dimensions, (row + 1) * dimensions), index * dimensions);
+      });
+      job.runsLeft--;
+      if (job.runsLeft === 0) finish(job);
+    } catch (thrown) {
+      fail(job.id, thrown);
+    }
+  }
+  isRunning = false;
+}
+
+function finish({ id, texts, vectors }: Job): void {
+  if (!jobs.delete(id)) return;
+  const result: WorkResult = { dimensions, vectors, tokens: texts.map(({ tokens }) => tokens) };
+  send({ id, result }, [vectors.buffer]);
+}
+
+function fail(id: number, thrown: unknown): void {
+  jobs.delete(id);
+  send({ id, error: thrown instanceof Error ? thrown.message : String(thrown) });
+}
+
+port.on('message', (request: WorkRequest) => {
+  if ('cancel' in request) {
+    if (jobs.delete(request.cancel)) send({ id: request.cancel, dropped: true });
+    return;
+  }
+  const { id, texts, urgent } = request;
+  try {
+    begin(id, texts, urgent);
+  } catch (thrown) {
+    fail(id, thrown);
+  }
+  void runAll();
+});
+send({ ready: { dimensions } });

@@ -1,13 +1,14 @@
-import { LRUCache } from 'lru-cache';
 import { KnarrError } from '../../_shared/errors.ts';
-import { contentHash } from '../../_shared/ids.ts';
 import { readEncoderModel } from '../../_shared/models/folder.ts';
-import type { Encoded, EncodeOptions, Encoder } from './port.ts';
-import { createSchedule, type Entry } from './schedule.ts';
+import type { Device } from '../../_shared/models/session.ts';
+import { cached } from './cache.ts';
+import type { Encoder } from './port.ts';
+import { createSchedule } from './schedule.ts';
 import { EncoderWorker } from './worker.ts';
 
 export interface OnnxEncoderOptions {
   folder: string;
+  device?: Device;
   /** Worker threads, each with a session of its own. */
   workers: number;
   /** Threads inside one session. */
@@ -20,67 +21,74 @@ export interface OnnxEncoderOptions {
   cacheBytes: number;
 }
 
-/** Roughly the characters of a WordPiece token in English; only queue and batch sizes rest on it. */
-const CHARACTERS_PER_TOKEN = 3.5;
+/** Bytes of UTF-8 to a token, roughly, in English and in Chinese; only queue and batch sizes rest on it. */
+const BYTES_PER_TOKEN = 4;
 
-/** A sentence encoder from a model folder, run by ONNX Runtime in worker threads. Rejects when the model cannot be loaded. */
-export async function createOnnxEncoder(options: OnnxEncoderOptions): Promise<Encoder> {
+/** A sentence encoder that can tell what it did. */
+export interface OnnxEncoder extends Encoder {
+  /** Texts that the model was given so far: not the remembered, not the dropped. */
+  readonly dispatched: number;
+}
+
+/**
+ * A sentence encoder from a model folder, run by ONNX Runtime in worker threads. Rejects with `unprocessable` for a folder
+ * that it cannot use, `unavailable` when the model cannot be loaded, `model_mismatch` when it gives other vectors than
+ * its folder says.
+ */
+export async function createOnnxEncoder(options: OnnxEncoderOptions): Promise<OnnxEncoder> {
+  const { threads, tokenBudget, queueTokens, device = 'cpu' } = options;
   const model = readEncoderModel(options.folder);
-  const workers = Array.from(
-    { length: options.workers },
-    () => new EncoderWorker({ ...model, threads: options.threads }),
-  );
-  const [dimensions] = await Promise.all(workers.map((worker) => worker.start()));
-  if (dimensions !== model.dimensions) {
-    throw new KnarrError(
-      'model_mismatch',
-      `${model.name} gives ${dimensions} dimensions; its folder says ${model.dimensions}.`,
-    );
-  }
-  const schedule = createSchedule(workers, options);
-  const cache = new LRUCache<string, { vector: Float32Array; tokens: number }>({
-    maxSize: Math.max(1, options.cacheBytes),
-    sizeCalculation: ({ vector }, key) => vector.byteLength + key.length + 64,
+  const settings = { ...model, threads, device, tokenBudget };
+  const workers = Array.from({ length: options.workers }, () => new EncoderWorker(settings));
+  const close = async () => {
+    schedule.close();
+    await Promise.all(workers.map((worker) => worker.close()));
+  };
+  const schedule = createSchedule(workers, {
+    tokenBudget,
+    queueTokens,
+    estimate: (text) => Math.min(model.maxTokens, Math.ceil(Buffer.byteLength(text) / BYTES_PER_TOKEN) + 2),
   });
-
-  const estimate = (text: string) =>
-    Math.min(model.maxTokens, Math.ceil(text.length / CHARACTERS_PER_TOKEN) + 2);
-
-  async function encode(
-    texts: readonly string[],
-    { kind, signal, deadline }: EncodeOptions,
-  ): Promise<Encoded> {
-    const results = await Promise.all(
-      texts.map(async (text) => {
-        const input = model.prefixes[kind] + text;
-        const key = input.length > 256 ? contentHash(input) : input;
-        const cached = cache.get(key);
-        if (cached) return cached;
-        const entry: Entry = { text: input, estimate: estimate(input), signal, deadline };
-        const encoded = await schedule.add(entry);
-        if (options.cacheBytes > 0) cache.set(key, encoded);
-        return encoded;
-      }),
-    );
-    return {
-      vectors: results.map(({ vector }) => vector),
-      tokens: results.map(({ tokens }) => tokens),
-      truncated: results.flatMap(({ tokens }, index) => (tokens > model.maxTokens ? [index] : [])),
-    };
+  try {
+    const [info] = await Promise.all(workers.map((worker) => worker.start()));
+    if (info?.dimensions !== model.dimensions) {
+      throw new KnarrError(
+        'model_mismatch',
+        `${model.name} gives ${info?.dimensions} dimensions; its folder says ${model.dimensions}.`,
+      );
+    }
+  } catch (thrown) {
+    await close();
+    throw thrown;
   }
 
-  return {
+  const encoder: Encoder = {
     model: model.name,
     dimensions: model.dimensions,
-    encode,
+    async encode(texts, { kind, signal, deadline }) {
+      const results = await schedule.add({
+        texts: texts.map((text) => model.prefixes[kind] + text),
+        urgent: kind === 'query' || deadline !== undefined,
+        signal,
+        deadline,
+      });
+      return {
+        vectors: results.map(({ vector }) => vector),
+        tokens: results.map(({ tokens }) => tokens),
+        truncated: results.flatMap(({ tokens }, index) => (tokens > model.maxTokens ? [index] : [])),
+      };
+    },
     async ready() {
       await Promise.any(workers.map((worker) => worker.start())).catch((error: AggregateError) => {
         throw error.errors[0];
       });
     },
-    async close() {
-      schedule.close();
-      await Promise.all(workers.map((worker) => worker.close()));
+    close,
+  };
+  return {
+    ...cached(encoder, options.cacheBytes),
+    get dispatched() {
+      return schedule.dispatched;
     },
   };
 }

@@ -1,21 +1,29 @@
-import type { Pooling } from '../../_shared/models/folder.ts';
+import type { EncoderModel } from '../../_shared/models/folder.ts';
+import type { SessionSettings } from '../../_shared/models/session.ts';
 
 /** How an encoder worker is started (`workerData`). */
-export interface WorkerSettings {
-  folder: string;
-  onnxFile: string;
-  maxTokens: number;
-  pooling: Pooling;
-  normalise: boolean;
-  threads: number;
+export interface WorkerSettings extends EncoderModel, SessionSettings {
+  /** Padded tokens of one run. */
+  tokenBudget: number;
 }
 
-export interface WorkRequest {
-  id: number;
-  texts: string[];
+export interface WorkerInfo {
+  dimensions: number;
+}
+
+/** Texts to encode, or a job that nobody waits for any more. */
+export type WorkRequest = { id: number; texts: string[]; urgent: boolean } | { cancel: number };
+
+export interface WorkResult {
+  dimensions: number;
+  /** `[texts, dimensions]`, row by row. */
+  vectors: Float32Array<ArrayBuffer>;
+  /** Tokens of each text before any cut. */
+  tokens: number[];
 }
 
 export type WorkReply =
-  | { ready: true; dimensions: number }
-  | { id: number; dimensions: number; vectors: Float32Array; tokens: number[] }
+  | { ready: WorkerInfo }
+  | { id: number; result: WorkResult }
+  | { id: number; dropped: true }
   | { id: number; error: string };

@@ -1,85 +1,79 @@
-import { Worker } from 'node:worker_threads';
 import { workerFile } from '../../_shared/assets.ts';
 import { KnarrError } from '../../_shared/errors.ts';
-import type { WorkerSettings, WorkReply } from './protocol.ts';
+import { ModelThread } from '../../_shared/models/thread.ts';
+import type { WorkerInfo, WorkerSettings, WorkReply, WorkRequest, WorkResult } from './protocol.ts';
 
-export interface WorkResult {
-  dimensions: number;
-  /** `[texts, dimensions]`, row by row. */
-  vectors: Float32Array;
-  tokens: number[];
+/** Texts on their way through a worker. */
+export interface WorkerJob {
+  result: Promise<WorkResult>;
+  /** Nobody waits any more: what has not been run is not run. `result` rejects with `cancelled`. */
+  cancel(): void;
 }
 
-interface Job {
+interface Pending {
+  urgent: boolean;
   resolve(result: WorkResult): void;
   reject(error: KnarrError): void;
 }
 
 /** One worker thread with one session. When the thread dies its jobs fail as `unavailable` and the next job starts another. */
 export class EncoderWorker {
-  readonly #settings: WorkerSettings;
-  readonly #jobs = new Map<number, Job>();
-  #worker: Worker | undefined;
-  #started: Promise<number> | undefined;
+  readonly #jobs = new Map<number, Pending>();
+  readonly #thread: ModelThread<WorkRequest, WorkReply, WorkerInfo>;
   #nextId = 0;
-  #closed = false;
 
   constructor(settings: WorkerSettings) {
-    this.#settings = settings;
-  }
-
-  /** Jobs given and not finished. */
-  get busy(): number {
-    return this.#jobs.size;
-  }
-
-  /** Starts the thread unless it runs; resolves with the length of the model's vectors. Rejects when the model cannot be loaded. */
-  start(): Promise<number> {
-    this.#started ??= new Promise((resolve, reject) => {
-      const worker = new Worker(workerFile('encoder'), { workerData: this.#settings });
-      this.#worker = worker;
-      const died = (cause: unknown) => {
-        const error = new KnarrError('unavailable', 'The embedding worker stopped; it is started again.', {
-          cause,
-        });
-        reject(error);
-        if (this.#worker !== worker) return;
-        this.#worker = undefined;
-        this.#started = undefined;
-        for (const job of this.#jobs.values()) job.reject(error);
-        this.#jobs.clear();
-      };
-      worker.once('error', died);
-      worker.once('exit', (code) => died(new Error(`exit code ${code}`)));
-      worker.on('message', (reply: WorkReply) => {
-        if ('ready' in reply) resolve(reply.dimensions);
-        else this.#settle(reply);
-      });
+    this.#thread = new ModelThread({
+      script: workerFile('encoder'),
+      workerData: settings,
+      role: 'embedding worker',
+      ready: (reply) => ('ready' in reply ? reply.ready : undefined),
+      onMessage: (reply) => this.#onReply(reply),
+      onDeath: (error) => {
+        for (const id of [...this.#jobs.keys()]) this.#take(id)?.reject(error);
+      },
     });
-    return this.#started;
   }
 
-  async encode(texts: string[]): Promise<WorkResult> {
-    if (this.#closed) throw new KnarrError('unavailable', 'The encoder is closed.');
+  /** Jobs of one kind that are not finished. */
+  busy(urgent: boolean): number {
+    let count = 0;
+    for (const job of this.#jobs.values()) if (job.urgent === urgent) count++;
+    return count;
+  }
+
+  /** Starts the thread unless it runs. Rejects with `unavailable` when the model cannot be loaded. */
+  start(): Promise<WorkerInfo> {
+    return this.#thread.start();
+  }
+
+  encode(texts: string[], urgent: boolean): WorkerJob {
     const id = this.#nextId++;
-    const result = new Promise<WorkResult>((resolve, reject) => this.#jobs.set(id, { resolve, reject }));
+    const result = new Promise<WorkResult>((resolve, reject) => {
+      this.#jobs.set(id, { urgent, resolve, reject });
+    });
     this.start().then(
-      () => this.#worker?.postMessage({ id, texts }),
-      (error: KnarrError) => this.#settle({ id, error: error.message }),
+      () => this.#jobs.has(id) && this.#thread.post({ id, texts, urgent }),
+      (error) => this.#take(id)?.reject(KnarrError.from(error)),
     );
-    return result;
+    return { result, cancel: () => this.#thread.post({ cancel: id }) };
   }
 
-  #settle(reply: Exclude<WorkReply, { ready: true }>): void {
-    const job = this.#jobs.get(reply.id);
-    this.#jobs.delete(reply.id);
-    if ('error' in reply)
-      job?.reject(new KnarrError('unavailable', 'The model could not be run.', { cause: reply.error }));
-    else job?.resolve(reply);
+  close(): Promise<void> {
+    return this.#thread.close();
   }
 
-  async close(): Promise<void> {
-    this.#closed = true;
-    await this.#worker?.terminate();
+  #onReply(reply: WorkReply): void {
+    if ('ready' in reply) return;
+    const job = this.#take(reply.id);
+    if ('result' in reply) job?.resolve(reply.result);
+    else if ('dropped' in reply) job?.reject(new KnarrError('cancelled', 'The caller went away.'));
+    else job?.reject(new KnarrError('internal', 'The model could not be run.', { cause: reply.error }));
+  }
+
+  #take(id: number): Pending | undefined {
+    const job = this.#jobs.get(id);
+    this.#jobs.delete(id);
+    return job;
   }
 }
