@@ -94,8 +94,9 @@ export function createApp<Deps, In, Out>(
   for (const path of ['/health/liveness', '/health/readiness', '/metrics', '/info']) {
     app.all(path, (c) => notAllowed(c.req.method, 'GET'));
   }
-  app.use(async (_, next) => {
+  app.use(async (c, next) => {
     if (isDraining()) throw new KnarrError('unavailable', 'The stage is shutting down.');
+    stage.admit?.(c.req.raw, deps);
     await next();
   });
   // Web hook validation, as Knative's ingress answers it.

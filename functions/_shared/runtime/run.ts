@@ -133,6 +133,7 @@ export function runStage<Deps, In, Out>(
     },
     drain() {
       draining = true;
+      stage.drain?.(deps);
     },
     fetch: async (request) => app.fetch(request),
   };
