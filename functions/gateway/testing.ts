@@ -77,7 +77,7 @@ export async function openTestGateway(
       const headers = { 'content-type': 'application/json', ...(init.headers as Record<string, string>) };
       const request = new Request(`http://localhost${path}`, { method, ...json, ...init, headers });
       const response = await running.fetch(request);
-      const isJson = /json$/.test(response.headers.get('content-type') ?? '');
+      const isJson = /[/+]json$/.test(response.headers.get('content-type') ?? '');
       const content = isJson ? await response.json() : await response.text();
       return { status: response.status, headers: response.headers, body: content };
     },

@@ -1,10 +1,10 @@
 import { OpenAPIHono } from '@hono/zod-openapi';
 import type { MiddlewareHandler } from 'hono';
 import { KnarrError } from '../../_shared/errors.ts';
-import { CALL_HEADERS } from '../../_shared/runtime/call.ts';
+import { readCall } from '../../_shared/runtime/call.ts';
 import { problemResponse } from '../../_shared/runtime/problem.ts';
 import type { Call, Logger } from '../../_shared/stage.ts';
-import { childTraceparent, readTraceparent } from '../../_shared/telemetry/trace.ts';
+import { childTraceparent } from '../../_shared/telemetry/trace.ts';
 import type { GatewayDeps } from '../deps.ts';
 import { slots } from '../slots.ts';
 import { batchRoutes } from './batch.ts';
@@ -56,12 +56,8 @@ function admission(deps: GatewayDeps): MiddlewareHandler<{ Variables: { call: Ca
   return async (c, next) => {
     const request = c.req.raw;
     const caller = await deps.authenticate(request);
-    const deadline = c.req.header(CALL_HEADERS.deadline);
-    const until = deadline === undefined ? undefined : Date.parse(deadline);
-    if (Number.isNaN(until))
-      throw new KnarrError('invalid_request', 'Knarr-Deadline is not an RFC 3339 instant.');
-    const traceparent = childTraceparent(readTraceparent(c.req.header('traceparent')));
-    c.set('call', { ...caller, deadline: until, signal: request.signal, traceparent });
+    const call = readCall(request);
+    c.set('call', { ...call, ...caller, traceparent: childTraceparent(call.traceparent) });
     await next();
   };
 }

@@ -4,7 +4,7 @@ import { Citation, Passage, SearchMode, SearchOptions } from '../../_shared/cont
 export const MIN_BUDGET_MS = 10;
 export const MAX_BUDGET_MS = 300_000;
 
-const Text = z.string().min(1).max(8192).regex(/\S/, 'must not be blank');
+const Text = z.string().max(8192).regex(/\S/, 'must not be blank');
 
 /** What a search may say. */
 export const SearchRequest = z
