@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Knobs } from '../config.ts';
 import { KnarrError } from '../errors.ts';
 import type { CloudEvent } from '../events.ts';
@@ -7,34 +8,43 @@ import { problemResponse } from './problem.ts';
 import type { RunningStage } from './run.ts';
 import { openStage } from './start.ts';
 
-/** What func's Node runtime hands to a function (the members that Knarr uses). */
+/** What func's Node runtime hands to a function (the members that a stage uses). */
 export interface FuncContext {
+  method?: string;
   headers: Record<string, string | string[] | undefined>;
-  cloudevent?: object;
+  /** An object of the `cloudevents` package under the stock runtime. */
+  cloudevent?: object | undefined;
 }
 export interface FuncAnswer {
   statusCode: number;
   headers: Record<string, string>;
-  body?: string;
+  body: string;
 }
 /** A func module: func's Node contract (faas-js-runtime). */
 export interface FuncModule {
   init(): Promise<void>;
   handle(context: FuncContext, input: unknown): Promise<FuncAnswer>;
   shutdown(): Promise<void>;
-  liveness(): void;
-  readiness(): Promise<void>;
+  liveness(): string;
+  readiness(): Promise<string>;
 }
+
+/** Longest wait for work in flight at shutdown, ms; Kubernetes kills after 30 s. */
+const DRAIN_MS = 25_000;
+/** Headers of the body that the stock runtime has read, decompressed and parsed already; and it cannot stream. */
+const CONSUMED = /^(content-length|content-encoding|transfer-encoding|accept|connection)$/;
 
 /**
  * A stage as a func module, for the stock `faas-js-runtime`. It answers what Knarr's own runtime answers; failures are
- * answers too, because the stock runtime would send an error's `code` as an HTTP status.
+ * answers too, because the stock runtime would send an error's `code` as an HTTP status. `shutdown` waits for the work
+ * in flight, which the stock runtime would drop.
  */
 export function asFunction<Deps, In, Out, K extends Knobs>(
   stage: Stage<Deps, In, Out, K>,
   env: Record<string, string | undefined> = process.env,
 ): FuncModule {
   let opened: { running: RunningStage<In, Out>; close: () => Promise<void> } | undefined;
+  let inFlight = 0;
   const running = () => {
     if (!opened) throw new KnarrError('unavailable', 'The function has not been initialised.');
     return opened.running;
@@ -44,33 +54,54 @@ export function asFunction<Deps, In, Out, K extends Knobs>(
       opened = await openStage(stage, env);
     },
     async handle(context, input) {
-      const { headers, body } = context.cloudevent
-        ? writeBinary({ ...context.cloudevent } as CloudEvent)
-        : { headers: {}, body: JSON.stringify(input ?? null) };
-      const sent = new Headers({ 'content-type': 'application/json' });
-      for (const [name, value] of Object.entries({ ...context.headers, ...headers })) {
-        // The body has been read and decoded already.
-        const isBodyHeader = /^(content-length|content-encoding|transfer-encoding|accept)$/.test(name);
-        if (typeof value === 'string' && !isBodyHeader) sent.set(name, value);
+      inFlight++;
+      try {
+        return await answerOf(await running().fetch(requestOf(context, input)));
+      } catch (thrown) {
+        return await answerOf(problemResponse(thrown));
+      } finally {
+        inFlight--;
       }
-      const request = new Request('http://function/', { method: 'POST', headers: sent, body });
-      return answerOf(
-        await running()
-          .fetch(request)
-          .catch((thrown) => problemResponse(thrown)),
-      );
     },
     async shutdown() {
       opened?.running.drain();
+      for (let waited = 0; inFlight > 0 && waited < DRAIN_MS; waited += 20) await sleep(20);
       await opened?.close();
     },
-    liveness() {},
-    readiness: () => running().ready(),
+    liveness: () => 'OK',
+    async readiness() {
+      try {
+        await running().ready();
+        return 'OK';
+      } catch (thrown) {
+        const { message } = KnarrError.from(thrown);
+        throw Object.assign(new Error(message, { cause: thrown }), { statusCode: 503 });
+      }
+    },
   };
 }
 
+function requestOf({ method = 'POST', headers, cloudevent }: FuncContext, input: unknown): Request {
+  const event = cloudevent && writeBinary(plainEvent(cloudevent));
+  const sent = new Headers({ 'content-type': 'application/json' });
+  for (const [name, value] of Object.entries({ ...headers, ...event?.headers })) {
+    if (typeof value === 'string' && !CONSUMED.test(name)) sent.set(name, value);
+  }
+  const body = event ? event.body : JSON.stringify(input ?? null);
+  const hasBody = method !== 'GET' && method !== 'HEAD';
+  return new Request('http://function/', { method, headers: sent, ...(hasBody && { body }) });
+}
+
+/** An event of the `cloudevents` package without what the package added: there, `data_base64` holds the real bytes. */
+function plainEvent(event: object): CloudEvent {
+  const { data_base64: base64, ...plain } = { ...event } as CloudEvent & { data_base64?: string };
+  return base64 === undefined ? plain : { ...plain, data: new Uint8Array(Buffer.from(base64, 'base64')) };
+}
+
 async function answerOf(response: Response): Promise<FuncAnswer> {
-  const body = await response.text();
-  const headers = Object.fromEntries(response.headers);
-  return { statusCode: response.status, headers, ...(body === '' ? { body: '' } : { body }) };
+  return {
+    statusCode: response.status,
+    headers: Object.fromEntries(response.headers),
+    body: await response.text(),
+  };
 }

@@ -1,5 +1,4 @@
 import { z } from 'zod';
-import { httpPublisher } from '../client.ts';
 import {
   bytes,
   type Config,
@@ -12,7 +11,8 @@ import {
   redact,
   url,
 } from '../config.ts';
-import type { Stage } from '../stage.ts';
+import { httpPublisher } from '../publisher.ts';
+import type { Logger, Stage } from '../stage.ts';
 import { createLogger, LOG_LEVELS } from '../telemetry/log.ts';
 import { type RunningStage, runStage } from './run.ts';
 import { type Served, serve } from './serve.ts';
@@ -27,9 +27,30 @@ export const runtimeKnobs = {
     'Set by Knative Serving; the process then listens on every interface.',
   ),
   sink: knob('K_SINK', url(), "The Broker's ingress, for events that cannot be the reply."),
-  maxBodyBytes: knob('KNARR_MAX_BODY_BYTES', bytes('1MiB'), 'Largest request body, after decompression.'),
+  overrides: knob(
+    'K_CE_OVERRIDES',
+    z.string().default('{}').transform(readOverrides),
+    'Extensions for every event sent to K_SINK, as a SinkBinding sets them: {"extensions": {"name": "value"}}.',
+  ),
+  maxBodyBytes: knob(
+    'KNARR_MAX_BODY_BYTES',
+    bytes('0'),
+    'Largest request body, after decompression; 0: what the stage needs (1 MiB unless it says otherwise).',
+  ),
   drain: knob('KNARR_DRAIN_TIMEOUT', duration('25s'), 'Longest wait for requests in flight at shutdown.'),
 };
+
+function readOverrides(text: string, context: z.RefinementCtx): Record<string, string> {
+  const schema = z.object({
+    extensions: z.record(z.string().regex(/^[a-z0-9]+$/), z.string()).default({}),
+  });
+  try {
+    return schema.parse(JSON.parse(text)).extensions;
+  } catch {
+    context.addIssue({ code: 'custom', message: 'expected {"extensions": {"name": "value"}}' });
+    return z.NEVER;
+  }
+}
 
 /** Opens a stage from the environment. `close` releases its dependencies. */
 export async function openStage<Deps, In, Out, K extends Knobs>(
@@ -38,21 +59,28 @@ export async function openStage<Deps, In, Out, K extends Knobs>(
 ): Promise<{
   running: RunningStage<In, Out>;
   config: Config<typeof runtimeKnobs>;
+  log: Logger;
   close: () => Promise<void>;
 }> {
-  // Stock func runtimes name these two otherwise.
-  const aliased = { ...env, PORT: env.PORT ?? env.FUNC_PORT, LOG_LEVEL: env.LOG_LEVEL ?? env.FUNC_LOG_LEVEL };
+  // The stock func runtime has names of its own for these.
+  const aliased = {
+    ...env,
+    PORT: env.PORT ?? env.FUNC_PORT,
+    LOG_LEVEL: env.LOG_LEVEL ?? env.FUNC_LOG_LEVEL,
+    KNARR_MAX_BODY_BYTES: env.KNARR_MAX_BODY_BYTES ?? env.FUNC_BODY_LIMIT,
+  };
   const knobs = { ...runtimeKnobs, ...stage.knobs };
   const config = readConfig(knobs, aliased) as Config<typeof runtimeKnobs> & Config<K>;
   const log = createLogger(config.logLevel, { stage: stage.name });
   const deps = await stage.open(config, { log });
   const running = runStage(stage as unknown as Stage<Deps, In, Out>, deps, {
     log,
-    publisher: config.sink === undefined ? undefined : httpPublisher(config.sink),
+    publisher:
+      config.sink === undefined ? undefined : httpPublisher(config.sink, { extensions: config.overrides }),
     config: redact(knobs, config as never),
-    maxBodyBytes: stage.maxBodyBytes ?? config.maxBodyBytes,
+    maxBodyBytes: config.maxBodyBytes || stage.maxBodyBytes,
   });
-  return { running, config, close: async () => stage.close?.(deps) };
+  return { running, config, log, close: async () => stage.close?.(deps) };
 }
 
 /** A process of one stage: opens it, serves it, and on SIGTERM or SIGINT drains and exits. */
@@ -60,13 +88,14 @@ export async function start<Deps, In, Out, K extends Knobs>(
   stage: Stage<Deps, In, Out, K>,
   env: Record<string, string | undefined>,
 ): Promise<Served> {
-  const { running, config, close } = await openStage(stage, env).catch((thrown: unknown) => {
+  const { running, config, log, close } = await openStage(stage, env).catch((thrown: unknown) => {
     if (!(thrown instanceof ConfigError)) throw thrown;
     process.stderr.write(`${thrown.message}\n`);
     process.exit(78); // EX_CONFIG
   });
   const hostname = config.service === undefined ? '127.0.0.1' : '0.0.0.0';
   const served = await serve(running, { port: config.port, hostname, drainMs: config.drain });
+  log.info({ url: served.url }, 'listening');
   for (const signal of ['SIGTERM', 'SIGINT'] as const) {
     process.once(signal, async () => {
       await served.close();
