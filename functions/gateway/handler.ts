@@ -1,4 +1,3 @@
-import { KnarrError } from '../_shared/errors.ts';
 import type { EventData } from '../_shared/events.ts';
 import { uuidv5 } from '../_shared/ids.ts';
 import { validate } from '../_shared/runtime/problem.ts';
@@ -33,8 +32,7 @@ export async function acceptSubmitted(
 /** `query.answered`: keeps the answer where `GET /v1/queries/{id}` finds it. */
 export async function keepAnswer(
   data: EventData<'query.answered'>,
-  { deps, event, tenant }: EventContext<GatewayDeps>,
+  { deps, tenant }: EventContext<GatewayDeps>,
 ): Promise<undefined> {
-  if (event.subject === undefined) throw new KnarrError('malformed_event', 'The event has no subject.');
-  await deps.documents.completeAnswer(tenant, event.subject, 'answered', answerOf(data));
+  await deps.documents.completeAnswer(tenant, data.query, 'answered', answerOf(data));
 }

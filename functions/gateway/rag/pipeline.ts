@@ -176,8 +176,8 @@ export async function ask(question: Question, call: Call, options: PipelineOptio
 }
 
 /** The search that a question asks for. */
-export function searchOf({ question, query, stream: _, ...search }: Question): SearchRequest {
-  return { ...search, query: query ?? question };
+export function searchOf({ question, stream: _, ...search }: Question): SearchRequest {
+  return { ...search, query: question };
 }
 
 async function timed<T>(timings: Timings, step: string, work: () => Promise<T>): Promise<T> {

@@ -1,12 +1,14 @@
 import { randomUUID } from 'node:crypto';
 import { KnarrError } from '../../_shared/errors.ts';
-import { type EventData, emit, toCloudEvent } from '../../_shared/events.ts';
+import { type EventData, emit, MAX_EVENT_BYTES, toCloudEvent } from '../../_shared/events.ts';
 import { problemOf } from '../../_shared/runtime/problem.ts';
 import type { Call } from '../../_shared/stage.ts';
 import type { Answer as StoredAnswer } from '../../_shared/stores/documents/port.ts';
 import type { GatewayDeps } from '../deps.ts';
-import { searchOf } from './pipeline.ts';
 import type { Answer, Question } from './question.ts';
+
+/** Every event of the question carries it, beside what the stages add: half an event is left for that. */
+const MAX_ASK_BYTES = MAX_EVENT_BYTES / 2;
 
 type QueryDeps = Pick<GatewayDeps, 'documents' | 'publisher' | 'limits'>;
 
@@ -20,16 +22,16 @@ export async function askLater(question: Question, call: Call, deps: QueryDeps):
   if ((await documents.generationOf(tenant, question.collection)) === undefined) {
     throw new KnarrError('unknown_collection', `There is no collection ${question.collection}.`);
   }
+  const { budget_ms, stream: _, ...ask } = question;
   const id = randomUUID();
-  const deadline = new Date(Date.now() + (question.budget_ms ?? limits.asyncBudgetMs));
-  const { budget_ms: _, ...search } = searchOf(question);
-  const data = {
-    ...search,
-    question: question.question,
-    principals: [...principals],
-    degraded: [],
-    timings: {},
-  };
+  const data = { ...ask, query: id, principals: [...principals], degraded: [], timings: {} };
+  if (Buffer.byteLength(JSON.stringify(data)) > MAX_ASK_BYTES) {
+    throw new KnarrError(
+      'too_large',
+      `An asynchronous question has at most ${MAX_ASK_BYTES} bytes with its filter.`,
+    );
+  }
+  const deadline = new Date(Date.now() + (budget_ms ?? limits.asyncBudgetMs));
   await documents.createAnswer(tenant, id, new Date(deadline.getTime() + limits.answerTtlMs));
   const event = toCloudEvent('gateway', emit('query.asked', id, data), {
     tenant,
@@ -50,17 +52,22 @@ export async function askLater(question: Question, call: Call, deps: QueryDeps):
 /** The answer that the event path arrived at, as the synchronous path would have given it. */
 export function answerOf({ passages, result, degraded, timings }: EventData<'query.answered'>): Answer {
   const { answer, answered, citations, model } = result;
-  const total = Object.values(timings).reduce((sum, milliseconds) => sum + milliseconds, 0);
+  const steps = Object.entries(timings);
+  const total = steps.reduce((sum, [, milliseconds]) => sum + milliseconds, 0);
   return {
     answer,
     answered,
     citations,
     sources: passages,
     model,
-    timings: { ...timings, total: Math.round(total * 100) / 100 },
+    timings: Object.fromEntries(
+      [...steps, ['total', total] as const].map(([step, ms]) => [step, rounded(ms)]),
+    ),
     degraded: [...new Set([...degraded, ...result.degraded])],
   };
 }
+
+const rounded = (milliseconds: number) => Math.round(milliseconds * 100) / 100;
 
 /**
  * The stored answer; one whose deadline has passed while it was pending becomes failed, since expired events are dropped.

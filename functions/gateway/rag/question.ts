@@ -25,12 +25,13 @@ export const SearchRequest = z
   .meta({ id: 'SearchRequest' });
 export type SearchRequest = z.infer<typeof SearchRequest>;
 
-/** A question: search options (for `query`, or the question itself) and how the answer is wanted. */
+const { query: _, ...searchOptions } = SearchRequest.shape;
+
+/** A question: what a search may say, with the question in place of the query, and how the answer is wanted. */
 export const Question = z
   .strictObject({
     question: Text.meta({ description: 'The question to answer.' }),
-    ...SearchRequest.shape,
-    query: Text.optional().meta({ description: 'What to search for instead of the question itself.' }),
+    ...searchOptions,
     limit: z.int().min(1).max(100).default(5).meta({ description: 'Passages to answer from.' }),
     stream: z.boolean().default(false).meta({ description: 'Answer as server-sent events.' }),
   })
