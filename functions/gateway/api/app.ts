@@ -1,11 +1,14 @@
 import { OpenAPIHono } from '@hono/zod-openapi';
 import type { MiddlewareHandler } from 'hono';
+import { readConfig } from '../../_shared/config.ts';
 import { KnarrError } from '../../_shared/errors.ts';
 import { readCall } from '../../_shared/runtime/call.ts';
 import { problemResponse } from '../../_shared/runtime/problem.ts';
 import type { Call, Logger } from '../../_shared/stage.ts';
+import { createLogger } from '../../_shared/telemetry/log.ts';
 import { childTraceparent } from '../../_shared/telemetry/trace.ts';
 import type { GatewayDeps } from '../deps.ts';
+import { limitKnobs } from '../knobs.ts';
 import { slots } from '../slots.ts';
 import { batchRoutes } from './batch.ts';
 import { collectionRoutes } from './collections.ts';
@@ -15,7 +18,7 @@ import { documentRoutes } from './documents.ts';
 import { embeddingRoutes } from './embeddings.ts';
 import type { Api } from './endpoint.ts';
 import { eventRoutes } from './events.ts';
-import { pageRoutes } from './pages.ts';
+import { openApi, pageRoutes } from './pages.ts';
 import { queryRoutes } from './queries.ts';
 import { ragRoutes } from './rag.ts';
 import { searchRoutes } from './search.ts';
@@ -84,4 +87,10 @@ function refuseOtherMethods(api: Api): void {
       return response;
     });
   }
+}
+
+/** The API's OpenAPI document, made without a running gateway: no handler is called. */
+export function describeApi(): ReturnType<typeof openApi> {
+  const limits = readConfig(limitKnobs, {});
+  return openApi(createApi({ limits } as GatewayDeps, createLogger('silent')));
 }

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { emit, toCloudEvent } from '../../_shared/events.ts';
 import { writeBinary, writeStructured } from '../../_shared/runtime/cloudevents.ts';
 import { openTestGateway, type TestGateway } from '../testing.ts';
+import { describeApi } from './app.ts';
 
 let gateway: TestGateway;
 beforeAll(async () => {
@@ -106,6 +107,7 @@ test('lists dead letters without, and shows them with, what they carried', async
 
 test('documents itself, offline', async () => {
   const { body: document } = await ask('GET', '/openapi.json');
+  expect(document).toEqual(JSON.parse(JSON.stringify(describeApi())));
   expect(document.openapi).toBe('3.1.0');
   const text = JSON.stringify(document);
   for (const [, name] of text.matchAll(/"#\/components\/schemas\/([^"]+)"/g)) {
