@@ -30,7 +30,7 @@ export const generationKnobs = {
   embedDimensions: knob('KNARR_EMBED_DIMENSIONS', integer(384, 1, 16_000), 'Length of its vectors.'),
   chunkTokens: knob(
     'KNARR_CHUNK_TOKENS',
-    integer(208, 16, 8192),
+    integer(240, 16, 8192),
     'Longest chunk, in tokens of the embedding model.',
   ),
   chunkOverlap: knob(

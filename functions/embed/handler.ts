@@ -1,6 +1,6 @@
 import { withContext } from '../_shared/chunk.ts';
 import type { EmbedInput, EmbedOutput } from '../_shared/contracts.ts';
-import { batchBySize, type Emitted, type EventData, emit } from '../_shared/events.ts';
+import { batchBySize, type Emitted, type EventData, emit, MAX_EVENT_DATA_BYTES } from '../_shared/events.ts';
 import { checkGeneration } from '../_shared/generation.ts';
 import type { Context } from '../_shared/stage.ts';
 import { encodeVector } from '../_shared/vectors.ts';
@@ -22,28 +22,30 @@ export async function embed({ texts, kind }: EmbedInput, context: Context<EmbedD
   };
 }
 
-/** Vectors take more room than text: one batch of chunks may become several events. */
+/** Vectors take more room than text: one batch of chunks may become several events, each of that batch. */
 export async function embedChunks(
   { chunks, ...batch }: EventData<'chunks.created'>,
   context: Context<EmbedDeps>,
 ): Promise<Emitted[]> {
   const { encoder } = context.deps;
-  checkGeneration(batch.generation, encoder.model, encoder.dimensions);
+  const { model, dimensions } = encoder;
+  checkGeneration(batch.generation, model, dimensions);
   const texts = chunks.map((chunk) => withContext(chunk.context, chunk.text));
   const { vectors, truncated } = await encoder.encode(texts, { ...context, kind: 'passage' });
   if (truncated.length > 0) {
     context.log.warn(
-      { document: batch.document, chunks: truncated.length },
+      { document: batch.document, version: batch.version, chunks: truncated.length },
       'chunks longer than the model reads were cut',
     );
   }
+  const data = { ...batch, model, dimensions };
   const embedded = chunks.map(({ chunk }, index) => ({
     chunk,
     vector: encodeVector(vectors[index] as Float32Array),
   }));
-  const { model, dimensions } = encoder;
-  return batchBySize(embedded).map((run) =>
-    emit('chunks.embedded', batch.document, { ...batch, model, dimensions, vectors: run }),
+  const room = MAX_EVENT_DATA_BYTES - Buffer.byteLength(JSON.stringify(data));
+  return batchBySize(embedded, room).map((run) =>
+    emit('chunks.embedded', batch.document, { ...data, vectors: run }),
   );
 }
 
@@ -53,13 +55,14 @@ export async function embedQuestion(
   context: Context<EmbedDeps>,
 ): Promise<Emitted> {
   if (asked.mode === 'lexical') return emit('query.embedded', asked.query, asked);
-  const started = performance.now();
+  const startedAt = performance.now();
   const { encoder } = context.deps;
-  const { vectors } = await encoder.encode([asked.question], { ...context, kind: 'query' });
+  const { vectors, truncated } = await encoder.encode([asked.question], { ...context, kind: 'query' });
   return emit('query.embedded', asked.query, {
     ...asked,
     vector: encodeVector(vectors[0] as Float32Array),
     model: encoder.model,
-    timings: { ...asked.timings, embed: performance.now() - started },
+    timings: { ...asked.timings, embed: Math.round((performance.now() - startedAt) * 100) / 100 },
+    degraded: truncated.length > 0 ? [...asked.degraded, 'embed.truncated'] : asked.degraded,
   });
 }

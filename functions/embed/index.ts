@@ -14,44 +14,79 @@ import { embed, embedChunks, embedQuestion } from './handler.ts';
 export const embedKnobs = {
   embedModel: generationKnobs.embedModel,
   embedDimensions: generationKnobs.embedDimensions,
-  backend: knob('KNARR_EMBED_BACKEND', z.enum(['onnx', 'openai']).default('onnx'), 'Where vectors are made.'),
+  backend: knob(
+    'KNARR_EMBED_BACKEND',
+    z.enum(['onnx', 'openai']).default('onnx'),
+    'Where vectors are made: `onnx`, here by ONNX Runtime; `openai`, by an OpenAI-compatible server.',
+  ),
   modelDir: knob(
     'KNARR_EMBED_MODEL_DIR',
     z.string().optional(),
-    'Model folder (Sentence Transformers layout with ONNX); default: the shipped one.',
+    'Model folder in the layout of Sentence Transformers with an ONNX file; its name is the name of the model. Unset: the folder shipped under `models/` by the name in KNARR_EMBED_MODEL.',
   ),
+  device: knob('KNARR_EMBED_DEVICE', z.enum(['cpu']).default('cpu'), 'What ONNX Runtime runs the model on.'),
   workers: knob(
     'KNARR_EMBED_WORKERS',
     integer(Math.min(2, availableParallelism()), 1, 64),
-    'Worker threads; with two or more, one is kept for questions.',
+    'Worker threads, each with the model in its memory. While questions come, the first of several is theirs.',
   ),
-  threads: knob('KNARR_EMBED_THREADS', integer(1, 1, 64), 'Threads inside one run of the model.'),
-  tokenBudget: knob('KNARR_EMBED_BATCH_TOKENS', integer(512, 16, 1_000_000), 'Padded tokens of one batch.'),
+  threads: knob(
+    'KNARR_EMBED_THREADS',
+    integer(1, 1, 64),
+    'Threads inside one run of the model. Workers × threads should not exceed the CPUs: more workers embed more, more threads embed one text sooner.',
+  ),
+  tokenBudget: knob(
+    'KNARR_EMBED_BATCH_TOKENS',
+    integer(256, 16, 1_000_000),
+    'Padded tokens of one run of the model. Larger runs gain on a GPU and little on a CPU, and a question waits for the run before it.',
+  ),
   queueTokens: knob(
     'KNARR_EMBED_QUEUE_TOKENS',
     integer(262_144, 256, 100_000_000),
-    'Tokens that may wait before callers get 429.',
+    'Tokens that may wait, questions and passages each, before callers get 429.',
   ),
-  cacheBytes: knob('KNARR_EMBED_CACHE', bytes('16MiB'), 'Vectors kept for texts that come again.'),
-  openaiUrl: knob('OPENAI_BASE_URL', url(), 'OpenAI-compatible server, up to /v1.'),
-  openaiKey: knob('OPENAI_API_KEY', z.string().optional(), 'Its key.', { secret: true }),
-  timeout: knob('KNARR_EMBED_TIMEOUT', duration('30s'), 'Longest wait for that server.'),
+  cacheBytes: knob(
+    'KNARR_EMBED_CACHE',
+    bytes('16MiB'),
+    'Vectors kept for texts that come again; half of it for questions. 0 keeps none.',
+  ),
+  openaiUrl: knob(
+    'OPENAI_BASE_URL',
+    url(),
+    'OpenAI-compatible server, up to and including `/v1`; for embeddings its model is KNARR_EMBED_MODEL.',
+  ),
+  openaiKey: knob('OPENAI_API_KEY', z.string().optional(), "The server's key.", { secret: true }),
+  timeout: knob(
+    'KNARR_EMBED_TIMEOUT',
+    duration('30s'),
+    'Longest wait for the embedding server, retries included.',
+  ),
 };
 
+/** The encoder that is configured. Throws `model_mismatch` when a model folder is not what the generation's knobs say. */
 export async function openEncoder(config: Config<typeof embedKnobs>): Promise<Encoder> {
+  const { embedModel: model, embedDimensions: dimensions } = config;
   if (config.backend === 'openai') {
-    if (config.openaiUrl === undefined)
+    if (config.openaiUrl === undefined) {
       throw new KnarrError('invalid_request', 'KNARR_EMBED_BACKEND=openai needs OPENAI_BASE_URL.');
+    }
     return createOpenAIEncoder({
       baseUrl: config.openaiUrl,
       apiKey: config.openaiKey,
-      model: config.embedModel,
-      dimensions: config.embedDimensions,
+      model,
+      dimensions,
       timeoutMs: config.timeout,
+      cacheBytes: config.cacheBytes,
     });
   }
-  const folder = config.modelDir ?? asset(`models/${config.embedModel}`);
-  return createOnnxEncoder({ ...config, folder });
+  const folder = config.modelDir ?? asset(`models/${model}`);
+  const encoder = await createOnnxEncoder({ ...config, folder });
+  if (encoder.model === model && encoder.dimensions === dimensions) return encoder;
+  await encoder.close();
+  throw new KnarrError(
+    'model_mismatch',
+    `The model folder holds ${encoder.model} with ${encoder.dimensions} dimensions; KNARR_EMBED_MODEL and KNARR_EMBED_DIMENSIONS say ${model} with ${dimensions}.`,
+  );
 }
 
 export const stage = defineStage({

@@ -145,6 +145,7 @@ export function createSchedule(workers: readonly EncoderWorker[], options: Sched
       throw new KnarrError('deadline_exceeded', 'The deadline passed before the text was embedded.');
     }
     if (signal.aborted) throw KnarrError.from(signal.reason);
+    if (texts.length === 0) return [];
     const lane = urgent ? lanes.urgent : lanes.bulk;
     const tokens = texts.map(options.estimate);
     const total = tokens.reduce((sum, count) => sum + count, 0);

@@ -1,4 +1,4 @@
-import type { Metadata } from '../../contracts.ts';
+import type { Hit, Metadata } from '../../contracts.ts';
 import type { Database, Queryable } from '../sql/database.ts';
 import type { ChunkRow, DocumentRef, DocumentState, DocumentStore } from './port.ts';
 import { jsonb, storable } from './text.ts';
@@ -76,20 +76,37 @@ export function chunks(
     },
 
     async currentChunks({ tenant, principals }, hits, neighbours) {
+      const wanted = withNeighbours(hits, neighbours);
       const { rows } = await database.query<Row>(
-        `select distinct ${COLUMNS}
-         from jsonb_to_recordset($3::jsonb) as h(document text, version integer, chunk integer)
+        `select ${COLUMNS}
+         from unnest($3::text[], $4::integer[], $5::integer[]) as h(document, version, chunk)
          join documents d on d.tenant = $1 and d.document = h.document and d.head = h.version
          join versions v on v.tenant = $1 and v.document = h.document and v.version = h.version
            and v.state = 'indexed' and v.acl && $2::text[]
-         join chunks c on c.tenant = $1 and c.document = h.document and c.version = h.version
-           and c.chunk between h.chunk - $4::integer and h.chunk + $4::integer
+         join chunks c on c.tenant = $1 and c.document = h.document and c.version = h.version and c.chunk = h.chunk
          order by c.document, c.chunk`,
-        [tenant, principals, jsonb(hits), neighbours],
+        [
+          tenant,
+          principals,
+          wanted.map(({ document }) => document),
+          wanted.map(({ version }) => version),
+          wanted.map(({ chunk }) => chunk),
+        ],
       );
       return rows.map(rowOf);
     },
   };
+}
+
+/** The chunks named by the hits and those around them, each once. */
+function withNeighbours(hits: readonly Hit[], neighbours: number): Omit<Hit, 'score'>[] {
+  const wanted = new Map<string, Omit<Hit, 'score'>>();
+  for (const { document, version, chunk: centre } of hits) {
+    for (let chunk = Math.max(0, centre - neighbours); chunk <= centre + neighbours; chunk++) {
+      wanted.set(`${version} ${chunk} ${document}`, { document, version, chunk });
+    }
+  }
+  return [...wanted.values()];
 }
 
 /** The version's state, held until the transaction ends; undefined when there is no such version. */

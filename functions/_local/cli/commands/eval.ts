@@ -1,0 +1,67 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import ora from 'ora';
+import { scoreAnswers } from '../../eval/answers.ts';
+import { readCollection } from '../../eval/collection.ts';
+import { askQuestions, loadDocuments, measureRetrieval } from '../../eval/measure.ts';
+import type { RankingScores } from '../../eval/ranking.ts';
+import { startPipeline } from '../../run/pipeline.ts';
+import { apiClient } from '../client.ts';
+import type { Output } from '../output.ts';
+
+const MODES = ['dense', 'lexical', 'hybrid'] as const;
+const digits = (value: number) => value.toFixed(4);
+
+/** `knarr eval`: the collection through the whole pipeline, in a store of its own that is removed afterwards. */
+export async function evaluate(output: Output, folder: string): Promise<number> {
+  const collection = await readCollection(folder);
+  const dataDir = await mkdtemp(join(tmpdir(), 'knarr-eval-'));
+  const spinner = ora({ isEnabled: process.stderr.isTTY === true, text: 'Starting …' }).start();
+  const pipeline = await startPipeline({
+    ...process.env,
+    KNARR_DATA_DIR: dataDir,
+    PORT: '0',
+    LOG_LEVEL: 'warn',
+  });
+  try {
+    const client = apiClient(pipeline.url);
+    spinner.text = `Ingesting ${collection.documents.length} documents …`;
+    const loaded = await loadDocuments(client, collection.documents);
+    const retrieval: Record<string, RankingScores> = {};
+    for (const mode of MODES) {
+      spinner.text = `Searching (${mode}) …`;
+      retrieval[mode] = await measureRetrieval(client, collection, mode);
+    }
+    spinner.text = `Asking ${collection.questions.length} questions …`;
+    const answers =
+      collection.questions.length > 0
+        ? scoreAnswers(await askQuestions(client, collection.questions))
+        : undefined;
+    spinner.stop();
+
+    output.data({ folder, documents: loaded.documents, refused: loaded.refused, retrieval, answers });
+    output.text(`${folder}: ${loaded.documents} documents, ${collection.qrels.size} judged queries`);
+    for (const { id, reason } of loaded.refused) output.text(`  not in the store: ${id}: ${reason}`);
+    output.table(
+      ['', 'nDCG@10', 'recall@1', 'recall@5', 'recall@10', 'recall@100', 'MRR@10'],
+      MODES.map((mode) => {
+        const row = retrieval[mode] as RankingScores;
+        return [
+          mode,
+          ...[row.ndcg10, row.recall1, row.recall5, row.recall10, row.recall100, row.mrr10].map(digits),
+        ];
+      }),
+    );
+    if (answers)
+      output.table(
+        ['answers', ''],
+        Object.entries(answers).map(([name, value]) => [name, digits(value)]),
+      );
+    return 0;
+  } finally {
+    spinner.stop();
+    await pipeline.close();
+    await rm(dataDir, { recursive: true, force: true });
+  }
+}

@@ -1,0 +1,68 @@
+import { expect, test } from 'vitest';
+import { askedKind, holdsAnswer } from './cues.ts';
+import { contradicts } from './polarity.ts';
+import { readQuestion } from './question.ts';
+import { passageSentences } from './sentences.ts';
+import { contentWords, rarity, stem } from './words.ts';
+import { passageOf } from '../samples.ts';
+
+const sentenceOf = (text: string) => {
+  const [sentence] = passageSentences([passageOf(text)]);
+  if (!sentence) throw new Error(`No sentence in ${text}`);
+  return sentence;
+};
+
+test.each([
+  ['conquered', 'conquering', 'conqueror'],
+  ['invade', 'invaded', 'invades'],
+  ['stopped', 'stopping', 'stops'],
+  ['city', 'cities', 'cities'],
+  ['population', 'populations', 'populations'],
+])('%s, %s and %s have one stem', (...words) => {
+  expect(new Set(words.map(stem)).size).toBe(1);
+});
+
+test('words are compared without case, accents and separators of thousands', () => {
+  expect(contentWords('The Hervé of 1,066 men').map((word) => word.stem)).toEqual(['herv', '1066', 'men']);
+  expect(contentWords('In Rome 12').map(({ isName, isNumber }) => [isName, isNumber])).toEqual([
+    [true, false],
+    [false, true],
+  ]);
+});
+
+test('a rare stem weighs more than a common one, an unknown one most', () => {
+  const weight = rarity([new Set(['a', 'b']), new Set(['a']), new Set(['a', 'c'])]);
+  expect(weight('b')).toBeGreaterThan(weight('a'));
+  expect(weight('z')).toBeGreaterThan(weight('b'));
+});
+
+test.each([
+  ['How many Normans came?', 'number', 'Rollo came with 300 men.', 'Rollo came with his men.'],
+  ['When did Rollo come?', 'time', 'Rollo came in 911.', 'Rollo came late.'],
+  ['Where did Rollo land?', 'place', 'Rollo landed near Rouen.', 'Rollo landed on the beach.'],
+  ['Who followed Rollo?', 'person', 'After Rollo came William.', 'After him came Rollo alone.'],
+])('%s asks for a %s', (question, kind, yes, no) => {
+  expect(askedKind(question)).toBe(kind);
+  expect(holdsAnswer(readQuestion(question), sentenceOf(yes))).toBe(true);
+  expect(holdsAnswer(readQuestion(question), sentenceOf(no))).toBe(false);
+});
+
+test.each([
+  ['How can graphs be encoded indirectly?', 'Graphs can be encoded directly by matrices.', true],
+  ['What is the best case complexity?', 'The complexity is usually its worst case.', true],
+  ['Which prime is not odd?', 'Every odd prime is larger than two.', true],
+  ['Which prime is not odd?', 'Two is the only prime that is not odd.', false],
+  ['How can graphs be encoded?', 'Graphs can be encoded directly by matrices.', false],
+])('%s / %s: contradiction %s', (question, sentence, expected) => {
+  expect(contradicts(readQuestion(question), sentenceOf(sentence))).toBe(expected);
+});
+
+test('sentences keep their place; headings, repeats and endless ones are left out', () => {
+  const text = `Intro\n\n- The first item is here.\nThe second sentence stands here. ${'word '.repeat(200)}.`;
+  const sentences = passageSentences([passageOf(text), passageOf('The first item is here.')]);
+  expect(sentences.map((sentence) => sentence.text)).toEqual([
+    'The first item is here.',
+    'The second sentence stands here.',
+  ]);
+  for (const sentence of sentences) expect(text.slice(...sentence.range)).toBe(sentence.text);
+});

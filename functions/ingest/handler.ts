@@ -1,0 +1,94 @@
+import { z } from 'zod';
+import { chunkContext } from '../_shared/chunk.ts';
+import { KnarrError } from '../_shared/errors.ts';
+import { batchBySize, type Emitted, type EventData, emit, MAX_EVENT_DATA_BYTES } from '../_shared/events.ts';
+import type { Context, EventContext } from '../_shared/stage.ts';
+import type { DocumentStore } from '../_shared/stores/documents/port.ts';
+import type { OriginalStore } from '../_shared/stores/originals/port.ts';
+import type { Parser } from './parser/parser.ts';
+
+export interface IngestDeps {
+  documents: Pick<DocumentStore, 'version' | 'saveChunks' | 'ping' | 'close'>;
+  originals: Pick<OriginalStore, 'get'>;
+  parser: Parser;
+}
+
+export const IngestInput = z
+  .object({
+    title: z.string().max(1024).optional(),
+    content_type: z.string().max(128).default('text/plain; charset=utf-8'),
+    text: z.string().optional(),
+    data: z.base64().optional(),
+  })
+  .refine(({ text, data }) => (text === undefined) !== (data === undefined), 'give either text or data');
+export const IngestOutput = z.object({
+  title: z.string().nullable(),
+  text_length: z.int(),
+  chunks: z.array(
+    z.object({
+      chunk: z.int(),
+      text: z.string(),
+      range: z.tuple([z.int(), z.int()]),
+      headings: z.array(z.string()),
+      tokens: z.int(),
+    }),
+  ),
+});
+
+/** How a document would be cut, without keeping it. */
+export async function previewDocument(
+  { title, content_type, text, data }: z.infer<typeof IngestInput>,
+  { deps, signal }: Context<IngestDeps>,
+): Promise<z.infer<typeof IngestOutput>> {
+  const bytes = data === undefined ? Buffer.from(text ?? '') : Buffer.from(data, 'base64');
+  const parsed = await deps.parser.parse({ bytes, mediaType: content_type, title: title ?? null }, signal);
+  return {
+    title: parsed.title,
+    text_length: parsed.textLength,
+    chunks: parsed.chunks.map(({ start, end, ...chunk }) => ({
+      ...chunk,
+      range: [start, end] as [number, number],
+    })),
+  };
+}
+
+/** Room that a batch's reference takes beside its chunks. */
+const REFERENCE_BYTES = 2048;
+
+/** Reads an accepted document, keeps its chunks and sends them on to be embedded. A version that has ended is dropped. */
+export async function ingestDocument(
+  { document, version, collection }: EventData<'document.accepted'>,
+  { deps, tenant, signal, log }: EventContext<IngestDeps>,
+): Promise<Emitted[]> {
+  const ref = { tenant, document, version };
+  const record = await deps.documents.version(ref);
+  if (!record) throw new KnarrError('unprocessable', `There is no version ${version} of this document.`);
+  if (record.state === 'superseded' || record.state === 'deleted') {
+    log.debug({ document, version }, 'a version that has ended is not read');
+    return [];
+  }
+  const bytes = await deps.originals.get(record.original);
+  if (!bytes) throw new KnarrError('unavailable', 'The original document is not in its store.');
+  const { contentType: mediaType, title, generation } = record;
+  const parsed = await deps.parser.parse({ bytes, mediaType, title }, signal);
+  if (!(await deps.documents.saveChunks(ref, { title: title ?? parsed.title, chunks: parsed.chunks })))
+    return [];
+
+  const chunks = parsed.chunks.map(({ chunk, text, headings }) => ({
+    chunk,
+    context: chunkContext(parsed.title, headings),
+    text,
+  }));
+  const batches = batchBySize(chunks, MAX_EVENT_DATA_BYTES - REFERENCE_BYTES);
+  return batches.map((batch, index) =>
+    emit('chunks.created', document, {
+      document,
+      version,
+      collection,
+      generation,
+      batch: index,
+      batches: batches.length,
+      chunks: batch,
+    }),
+  );
+}
