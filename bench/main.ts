@@ -1,13 +1,12 @@
 import { machine } from './machine.ts';
 
-// npm run bench [-- <name> …]: pipeline (default), runtime, answers.
+// npm run bench [-- <name> …]
 const BENCHES: Record<string, () => Promise<void>> = {
   pipeline: async () => (await import('./pipeline.ts')).pipelineBench(),
-  runtime: async () => (await import('./runtime.ts')).runtimeBench(),
 };
 
 const names = process.argv.slice(2);
-for (const name of names.length > 0 ? names : ['pipeline']) {
+for (const name of names.length > 0 ? names : Object.keys(BENCHES)) {
   const bench = BENCHES[name];
   if (!bench) {
     console.error(`No bench is called ${name}; there are ${Object.keys(BENCHES).join(', ')}.`);

@@ -22,18 +22,24 @@ const askIn = async (collection: string, question: string) =>
 
 async function readEvents(response: Response) {
   const events: { event: string | undefined; data: any }[] = [];
-  const parser = createParser({ onEvent: ({ event, data }) => events.push({ event, data: JSON.parse(data) }) });
+  const parser = createParser({
+    onEvent: ({ event, data }) => events.push({ event, data: JSON.parse(data) }),
+  });
   parser.feed(await response.text());
   return events;
 }
 
 describe('a document from acceptance to deletion', () => {
   test('is searchable once indexed, and its answer is cited word for word', async () => {
-    const { accepted, ended } = await put('ship', 'The knarr was a Norse merchant ship. It carried cargo across the North Atlantic.', {
-      title: 'Ships',
-      collection: 'life',
-      metadata: { kind: 'ship' },
-    });
+    const { accepted, ended } = await put(
+      'ship',
+      'The knarr was a Norse merchant ship. It carried cargo across the North Atlantic.',
+      {
+        title: 'Ships',
+        collection: 'life',
+        metadata: { kind: 'ship' },
+      },
+    );
     expect(accepted).toMatchObject({ id: 'ship', version: 1, collection: 'life' });
     expect(ended).toMatchObject({ state: 'indexed', chunks: 1, indexed_chunks: 1 });
 
@@ -44,7 +50,9 @@ describe('a document from acceptance to deletion', () => {
     const source = answer.sources[citation.source];
     expect(source).toMatchObject({ document: 'ship', version: 1, title: 'Ships' });
     expect(source.text).toContain(answer.answer.slice(citation.start, citation.end).trim());
-    expect(Object.keys(answer.timings)).toEqual(expect.arrayContaining(['embed', 'search', 'fetch', 'generate', 'total']));
+    expect(Object.keys(answer.timings)).toEqual(
+      expect.arrayContaining(['embed', 'search', 'fetch', 'generate', 'total']),
+    );
   });
 
   test('an update replaces what was said, at once and for good', async () => {
@@ -140,7 +148,8 @@ describe('a restart', () => {
       const before = await testPipeline({ KNARR_DATA_DIR: folder });
       await before.api('PUT', '/v1/documents/kept', { text: 'Runes were carved in stone.' });
       await before.ended('kept');
-      for (let n = 0; n < 20; n++) await before.api('PUT', `/v1/documents/late-${n}`, { text: `Late document number ${n}.` });
+      for (let n = 0; n < 20; n++)
+        await before.api('PUT', `/v1/documents/late-${n}`, { text: `Late document number ${n}.` });
       await before.close();
 
       const after = await testPipeline({ KNARR_DATA_DIR: folder });

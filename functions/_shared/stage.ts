@@ -84,6 +84,8 @@ export interface Stage<Deps, In = unknown, Out = unknown, K extends Knobs = Knob
   /** Plain JSON in, plain JSON out. */
   handle(input: In, context: Context<Deps>): Promise<Out>;
   on: EventBindings<Deps>;
+  /** Types it says on its own account, not in answer to an event that it consumes. */
+  emits?: readonly EventName[];
   /** Refuses a request by throwing, before its body is read. Health, metrics and info are always answered. */
   admit?(request: Request, deps: Deps): void;
   /** Called when the stage is to end: what would hold its server open, such as a stream that follows something, lets go. */

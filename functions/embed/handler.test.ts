@@ -26,7 +26,7 @@ afterAll(() => encoder?.close());
 const similarity = (a: Float32Array, b: Float32Array) =>
   a.reduce((sum, x, i) => sum + x * (b[i] as number), 0);
 const say = (...event: Parameters<typeof emit<'chunks.created' | 'query.asked'>>) =>
-  running.handleEvent(toCloudEvent('test', emit(...event), { tenant: 'acme' }));
+  running.receive(toCloudEvent('test', emit(...event), { tenant: 'acme' }), signal);
 
 test('texts become vectors, near for near meanings', async () => {
   const texts = ['Boats with oars', 'Rowing vessels', 'Tax law'];

@@ -1,4 +1,3 @@
-import { join } from 'node:path';
 import { Hono } from 'hono';
 import { httpClient, httpPublisher } from '../_shared/client.ts';
 import { KnarrError } from '../_shared/errors.ts';
@@ -7,7 +6,7 @@ import { runtimeKnobs } from '../_shared/runtime/start.ts';
 import { defineStage, type Publisher } from '../_shared/stage.ts';
 import { openDocuments } from '../_shared/stores/documents/open.ts';
 import { storeKnobs } from '../_shared/stores/knobs.ts';
-import { folderOriginals } from '../_shared/stores/originals/folder.ts';
+import { openOriginals } from '../_shared/stores/originals/open.ts';
 import { createApi } from './api/app.ts';
 import { closeGateway, createGateway } from './deps.ts';
 import { refuseStrangers } from './guard.ts';
@@ -33,6 +32,7 @@ export const stage = defineStage({
     'document.submitted': { produces: [], handle: acceptSubmitted },
     'query.answered': { produces: [], handle: keepAnswer },
   },
+  emits: ['document.accepted', 'document.deleted', 'query.asked'],
   admit(request, { authConfigured }) {
     if (!authConfigured) refuseStrangers(request);
   },
@@ -50,7 +50,7 @@ export const stage = defineStage({
     return createGateway(
       {
         documents: await openDocuments(config),
-        originals: folderOriginals(join(config.dataDir, 'originals')),
+        originals: openOriginals(config),
         publisher: config.sink === undefined ? nowhere : httpPublisher(config.sink),
         stages: {
           embed: httpClient(config.embedUrl),

@@ -29,7 +29,6 @@ export interface TestGateway {
 export interface Reply {
   status: number;
   headers: Headers;
-  // biome-ignore lint/suspicious/noExplicitAny: tests read whatever the answer holds
   body: any;
 }
 

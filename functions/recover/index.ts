@@ -10,6 +10,7 @@ export const stage = defineStage({
   output: RecoverOutput,
   handle: listDeadLetters,
   on: {},
+  emits: ['document.failed'],
   onDeadLetter: takeDeadLetter,
   knobs: storeKnobs,
   open: async (config) => ({ documents: await openDocuments(config) }),

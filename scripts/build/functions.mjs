@@ -19,15 +19,21 @@ export async function buildFunction(stage, outdir = `dist/functions/${stage}`) {
   const out = join(root, outdir);
   const metafiles = [await bundle({ stdin: entry(stage), outfile: join(outdir, 'index.js') })];
   for (const worker of workersOf(metafiles[0])) {
-    metafiles.push(await bundle({ entryPoints: [worker.path], outfile: join(outdir, `workers/${worker.name}.js`) }));
+    metafiles.push(
+      await bundle({ entryPoints: [worker.path], outfile: join(outdir, `workers/${worker.name}.js`) }),
+    );
   }
 
   const { knarr, ...manifest } = readJson(join(source, 'package.json'));
   const dependencies = externals(metafiles);
-  await writeIfChanged(join(out, 'package.json'), `${JSON.stringify({ ...manifest, dependencies }, null, 2)}\n`);
+  await writeIfChanged(
+    join(out, 'package.json'),
+    `${JSON.stringify({ ...manifest, dependencies }, null, 2)}\n`,
+  );
   await writeIfChanged(join(out, 'start.js'), START);
   for (const name of ['func.yaml', 'README.md']) {
-    if (existsSync(join(source, name))) await writeIfChanged(join(out, name), await readFile(join(source, name)));
+    if (existsSync(join(source, name)))
+      await writeIfChanged(join(out, name), await readFile(join(source, name)));
   }
   // The native runtime's install script wants the network; nothing else has one.
   await writeIfChanged(join(out, '.npmrc'), 'ignore-scripts=true\n');
@@ -53,11 +59,15 @@ const START = `import { start } from './index.js';\n\nawait start();\n`;
 
 /** Workers that bundled sources start with workerFile('<name>'). */
 function workersOf({ inputs }) {
-  const all = readdirSync(join(root, 'functions'), { recursive: true }).filter((path) => path.endsWith('.worker.ts'));
+  const all = readdirSync(join(root, 'functions'), { recursive: true }).filter((path) =>
+    path.endsWith('.worker.ts'),
+  );
   const sources = Object.keys(inputs).filter((path) => path.startsWith('functions/'));
   const used = new Set(
     sources.flatMap((path) =>
-      [...readFileSync(join(root, path), 'utf8').matchAll(/workerFile\('([\w-]+)'\)/g)].map(([, name]) => name),
+      [...readFileSync(join(root, path), 'utf8').matchAll(/workerFile\('([\w-]+)'\)/g)].map(
+        ([, name]) => name,
+      ),
     ),
   );
   return [...used].map((name) => {

@@ -3,10 +3,8 @@ import type { Stage } from '../../_shared/stage.ts';
 import type { Edge, Topology } from './topology.ts';
 import { WiringError } from './yaml.ts';
 
-/** What the check needs to know of a stage. `emits` are types it says on its own account, not in answer to an event. */
-export interface WiredStage extends Pick<Stage<never>, 'name' | 'on'> {
-  emits?: readonly EventName[];
-}
+/** What the check needs to know of a stage. */
+export type WiredStage = Pick<Stage<never>, 'name' | 'on' | 'emits'>;
 
 /**
  * Proves that the Triggers and the code agree: each subscriber exists and consumes the type it is sent, every type a

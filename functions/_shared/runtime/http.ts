@@ -136,7 +136,7 @@ function notAllowed(method: string, allow: string): Response {
 }
 
 /** Every event type a stage may emit. */
-export function producedTypes(stage: Pick<Stage<never>, 'on'>): string[] {
+export function producedTypes(stage: Pick<Stage<never>, 'on' | 'emits'>): string[] {
   const names = Object.values(stage.on).flatMap((binding) => binding?.produces ?? []);
-  return [...new Set(names)].map(eventType);
+  return [...new Set([...names, ...(stage.emits ?? [])])].map(eventType);
 }

@@ -42,9 +42,13 @@ const ask = (question: string, passages: Passage[], options: Parameters<typeof c
 test('answers with verbatim sentences, each cited', async () => {
   const passages = [TURING, NORMANS];
   const pieces: string[] = [];
-  const output = await ask('Who was the leader of the Normans who swore fealty to King Charles III?', passages, {
-    onProgress: ({ text }) => pieces.push(text),
-  });
+  const output = await ask(
+    'Who was the leader of the Normans who swore fealty to King Charles III?',
+    passages,
+    {
+      onProgress: ({ text }) => pieces.push(text),
+    },
+  );
   expect(output).toMatchObject({ answered: true, model: 'extractive', degraded: [] });
   expect(output.answer).toContain('Rollo');
   expect(pieces.join('')).toBe(output.answer);
@@ -58,7 +62,11 @@ test.each([
   ['nothing was found', 'Who was the leader?', []],
   ['the subject is another', 'How do bees make honey?', [NORMANS, TURING]],
   ['a number is another', 'Who gave their name to Normandy in the 12th and 13th centuries?', [NORMANS]],
-  ['a name is another', 'Under which leader did the Mongols agree to swear fealty to King Charles III?', [NORMANS]],
+  [
+    'a name is another',
+    'Under which leader did the Mongols agree to swear fealty to King Charles III?',
+    [NORMANS],
+  ],
   ['the question negates', 'Who did not swear fealty to King Charles III under Rollo?', [NORMANS]],
 ])('says that the sources do not answer when %s', async (_, question, passages) => {
   expect(await ask(question, passages)).toMatchObject({ answer: NO_ANSWER, answered: false, citations: [] });

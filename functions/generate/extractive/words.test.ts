@@ -1,10 +1,10 @@
 import { expect, test } from 'vitest';
+import { passageOf } from '../samples.ts';
 import { askedKind, holdsAnswer } from './cues.ts';
 import { contradicts } from './polarity.ts';
 import { readQuestion } from './question.ts';
 import { passageSentences } from './sentences.ts';
 import { contentWords, rarity, stem } from './words.ts';
-import { passageOf } from '../samples.ts';
 
 const sentenceOf = (text: string) => {
   const [sentence] = passageSentences([passageOf(text)]);

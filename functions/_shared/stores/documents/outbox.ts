@@ -32,7 +32,7 @@ interface Row {
 export function outbox(
   database: Database,
   claimMs: number,
-): Pick<DocumentStore, 'claimOutbox' | 'ackOutbox' | 'requeueUnfinished'> {
+): Pick<DocumentStore, 'claimOutbox' | 'ackOutbox' | 'outboxSize' | 'requeueUnfinished'> {
   return {
     async claimOutbox(limit) {
       const { rows } = await database.query<Row>(
@@ -50,6 +50,11 @@ export function outbox(
 
     async ackOutbox(ids) {
       if (ids.length > 0) await database.query('delete from outbox where id = any($1::bigint[])', [ids]);
+    },
+
+    async outboxSize() {
+      const { rows } = await database.query<{ size: number }>('select count(*)::integer as size from outbox');
+      return rows[0]?.size ?? 0;
     },
 
     async requeueUnfinished() {

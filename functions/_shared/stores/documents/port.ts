@@ -163,6 +163,8 @@ export interface DocumentStore {
   /** Claims unpublished outbox rows; a claim that is not acknowledged returns after a while. Safe with several relays at once. */
   claimOutbox(limit: number): Promise<OutboxEntry[]>;
   ackOutbox(ids: string[]): Promise<void>;
+  /** Rows that wait to be published or acknowledged, of all tenants. */
+  outboxSize(): Promise<number>;
   /** Puts every version that has not ended back into the outbox: after the loss of a broker's memory. Returns how many. */
   requeueUnfinished(): Promise<number>;
 

@@ -111,7 +111,10 @@ export function vectorStoreContract(
           vector: towards(0).map((x, i) => (i === 3 ? x + 0.05 : x)),
           text: 'a longship',
         }),
-        point('hybrid', 'elsewhere', { vector: towards(0).map((x, i) => (i === 1 ? x + 0.3 : x)), text: 'nothing' }),
+        point('hybrid', 'elsewhere', {
+          vector: towards(0).map((x, i) => (i === 1 ? x + 0.3 : x)),
+          text: 'nothing',
+        }),
         point('hybrid', 'word', { vector: towards(2), text: 'longship longship' }),
       ]);
       const found = await find('hybrid', { mode: 'hybrid', text: 'longship' });

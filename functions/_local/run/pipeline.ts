@@ -1,0 +1,103 @@
+import { dirname, resolve } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { asset } from '../../_shared/assets.ts';
+import type { RunningStage } from '../../_shared/runtime/run.ts';
+import { serve } from '../../_shared/runtime/serve.ts';
+import { createLogger } from '../../_shared/telemetry/log.ts';
+import { createMetrics, type Metrics } from '../../_shared/telemetry/metrics.ts';
+import { LOCAL_CALLER, refuseOpenBinding } from '../../gateway/guard.ts';
+import { createBroker, type EmbeddedBroker } from '../broker/broker.ts';
+import { checkWiring } from '../wiring/check.ts';
+import { loadTopology } from '../wiring/topology.ts';
+import { readLocalConfig } from './config.ts';
+import { openParts } from './parts.ts';
+import { runStages, STAGES } from './stages.ts';
+
+/** The whole pipeline in this process, serving the gateway's API. */
+export interface Pipeline {
+  url: string;
+  dataDir: string;
+  /** Whether it holds no document. */
+  isEmpty(): Promise<boolean>;
+  /** Resolves when no event waits, neither in the outbox nor in the broker. */
+  idle(): Promise<void>;
+  /** Lets requests in flight finish, then events; what is left over is taken up at the next start. */
+  close(): Promise<void>;
+}
+
+/**
+ * Opens every stage over one set of stores and joins them by the embedded broker, which reads the Triggers that
+ * Knative would. Throws `ConfigError`, `WiringError`, and `conflict` when another process owns the data folder.
+ */
+export async function startPipeline(env: Record<string, string | undefined>): Promise<Pipeline> {
+  const { config, shown } = readLocalConfig(env);
+  const { host, port, logLevel, drain } = config.local;
+  refuseOpenBinding(host, false);
+  const log = createLogger(logLevel);
+  const topology = loadTopology(dirname(asset('brokers')));
+  checkWiring(topology, STAGES);
+
+  const closers: (() => Promise<void>)[] = [];
+  const close = async () => {
+    for (const closer of closers.splice(0).reverse()) await closer();
+  };
+  try {
+    const metrics = createMetrics();
+    closers.push(() => metrics.close());
+    const parts = await openParts(config, closers);
+    const running = new Map<string, RunningStage>();
+    const broker = createBroker(topology, {
+      log,
+      deliver: async (url, request) => {
+        const [name = ''] = new URL(url).hostname.split('.');
+        return (await running.get(name)?.fetch(request)) ?? new Response(null, { status: 404 });
+      },
+    });
+    closers.push(() => broker.close());
+    watchQueues(metrics, broker);
+    const options = { log, metrics, config: shown, publisher: broker.publisher() };
+    const gateway = await runStages(parts, config, options, running, closers);
+    // What an earlier process had in its broker's memory went with it.
+    await parts.documents.requeueUnfinished();
+    const served = await serve(gateway, { port, hostname: host, drainMs: drain });
+    closers.push(() => served.close());
+    return {
+      url: served.url,
+      dataDir: resolve(config.stores.dataDir),
+      async isEmpty() {
+        return (await parts.documents.list(LOCAL_CALLER, { limit: 1 })).items.length === 0;
+      },
+      async idle() {
+        do {
+          await broker.idle();
+          await sleep(5);
+        } while ((await parts.documents.outboxSize()) > 0 || waiting(broker) > 0);
+      },
+      close,
+    };
+  } catch (thrown) {
+    await close();
+    throw thrown;
+  }
+}
+
+const waiting = (broker: EmbeddedBroker): number =>
+  Object.values(broker.stats()).reduce((sum, queue) => sum + queue.waiting, 0);
+
+function watchQueues(metrics: Metrics, broker: EmbeddedBroker): void {
+  const read = (of: 'waiting' | 'delivered' | 'retried' | 'deadLettered' | 'lost') => () =>
+    Object.entries(broker.stats()).map(([trigger, stats]) => ({ value: stats[of], labels: { trigger } }));
+  metrics.gauge('knarr_broker_events_waiting', 'Events queued or under way, by Trigger.', read('waiting'));
+  metrics.gauge('knarr_broker_events_delivered', 'Events delivered since the start.', read('delivered'));
+  metrics.gauge('knarr_broker_deliveries_retried', 'Deliveries tried again.', read('retried'));
+  metrics.gauge(
+    'knarr_broker_events_dead_lettered',
+    'Events sent to a dead letter sink.',
+    read('deadLettered'),
+  );
+  metrics.gauge(
+    'knarr_broker_events_lost',
+    'Events that nobody took, not even a dead letter sink.',
+    read('lost'),
+  );
+}

@@ -1,0 +1,60 @@
+import { localClient } from '../../_shared/client.ts';
+import type { Knobs } from '../../_shared/config.ts';
+import type { EmbedInput, EmbedOutput } from '../../_shared/contracts.ts';
+import { readGeneration } from '../../_shared/generation.ts';
+import { type RunningStage, type RunOptions, runStage } from '../../_shared/runtime/run.ts';
+import type { Publisher, Stage, StageClient } from '../../_shared/stage.ts';
+import { stage as embed } from '../../embed/index.ts';
+import { stage as fetchStage } from '../../fetch/index.ts';
+import { closeGateway, createGateway } from '../../gateway/deps.ts';
+import { stage as gateway } from '../../gateway/index.ts';
+import { stage as generate, openGenerator } from '../../generate/index.ts';
+import { stage as index } from '../../index/index.ts';
+import { stage as ingest } from '../../ingest/index.ts';
+import { stage as recover } from '../../recover/index.ts';
+import { stage as search } from '../../search/index.ts';
+import type { LocalConfig } from './config.ts';
+import type { Parts } from './parts.ts';
+
+export const STAGES = [gateway, ingest, embed, index, search, fetchStage, generate, recover] as const;
+
+/**
+ * Runs every stage over the shared parts, each calling the others in this process. `running` gets them by name,
+ * `closers` what ends them. The gateway is returned.
+ */
+export async function runStages(
+  { documents, vectors, originals, parser, encoder }: Parts,
+  config: LocalConfig,
+  options: RunOptions & { publisher: Publisher },
+  running: Map<string, RunningStage>,
+  closers: (() => Promise<void>)[],
+): Promise<RunningStage> {
+  function run<Deps, In, Out, K extends Knobs>(
+    stage: Stage<Deps, In, Out, K>,
+    deps: Deps,
+  ): RunningStage<In, Out> {
+    const log = options.log.child({ stage: stage.name });
+    const one = runStage(stage as unknown as Stage<Deps, In, Out>, deps, { ...options, log });
+    running.set(stage.name, one as RunningStage);
+    return one;
+  }
+
+  const embedding: StageClient<EmbedInput, EmbedOutput> = localClient(run(embed, { encoder }));
+  const generator = await openGenerator(config.generate, embedding);
+  closers.push(() => generator.close());
+  run(ingest, { documents, originals, parser });
+  run(index, { documents, vectors });
+  run(recover, { documents });
+  const stages = {
+    embed: embedding,
+    search: localClient(run(search, { documents, vectors })),
+    fetch: localClient(run(fetchStage, { documents })),
+    generate: localClient(run(generate, { generator })),
+  };
+  const { log, publisher } = options;
+  const generation = readGeneration(config.generation);
+  const edge = createGateway({ documents, originals, publisher, stages, generation, log }, config.gateway);
+  closers.push(() => closeGateway(edge));
+  run(gateway, edge);
+  return running.get('gateway') as RunningStage;
+}
