@@ -111,6 +111,7 @@ export function emit<N extends EventName>(name: N, subject: string, data: EventD
 export interface EventExtensions {
   tenant: string;
   traceparent?: string;
+  tracestate?: string;
   /** RFC 3339 instant after which the work is pointless. */
   deadline?: string;
   correlationid?: string;
@@ -118,15 +119,16 @@ export interface EventExtensions {
 
 /**
  * The CloudEvent of an emitted fact. Its id is derived from tenant, type, subject and data, so the same fact
- * said twice has the same id.
+ * said twice has the same id. How long it took to find out is no part of the fact.
  */
 export function toCloudEvent(stage: string, emitted: Emitted, extensions: EventExtensions): CloudEvent {
   const type = eventType(emitted.name);
   const { tenant, ...optional } = extensions;
+  const { timings: _, ...fact } = emitted.data as { timings?: unknown };
   const given = Object.fromEntries(Object.entries(optional).filter(([, value]) => value !== undefined));
   return {
     specversion: '1.0',
-    id: uuidv5('event', tenant, type, emitted.subject, JSON.stringify(emitted.data)),
+    id: uuidv5('event', tenant, type, emitted.subject, JSON.stringify(fact)),
     source: `/knarr/${stage}`,
     type,
     subject: emitted.subject,

@@ -27,6 +27,9 @@ export function httpPublisher(
 ): Publisher {
   async function publishOne(event: CloudEvent, signal: AbortSignal | undefined): Promise<void> {
     const { headers, body } = writeBinary({ ...event, ...extensions });
+    // For the spans of the Broker itself, which does not look into events.
+    if (typeof event.traceparent === 'string') headers.traceparent = event.traceparent;
+    if (typeof event.tracestate === 'string') headers.tracestate = event.tracestate;
     for (let attempt = 1; ; attempt++) {
       const limit = AbortSignal.timeout(timeout);
       const response = await fetch(url, {

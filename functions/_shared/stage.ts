@@ -39,6 +39,8 @@ export interface Call extends Caller {
   signal: AbortSignal;
   /** W3C trace context of the caller. */
   traceparent?: string | undefined;
+  /** What tracing systems have added to it; passed on as it came. */
+  tracestate?: string | undefined;
   /** Receives partial output (text as it is generated) in order. */
   onProgress?: ((part: Progress) => void) | undefined;
 }

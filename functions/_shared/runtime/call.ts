@@ -1,6 +1,6 @@
 import { KnarrError } from '../errors.ts';
 import type { Call } from '../stage.ts';
-import { readTraceparent } from '../telemetry/trace.ts';
+import { readTraceparent, readTracestate } from '../telemetry/trace.ts';
 import { parseInstant } from './instant.ts';
 
 /** Headers that carry a call from stage to stage. They are trusted: only stages reach each other's ports. */
@@ -40,16 +40,37 @@ export function callScope(
   };
 }
 
+/** Longest that work may go on after its deadline when it does not heed its signal: a tenth of its time, ms at most. */
+const MAX_GRACE = 1000;
+
+/**
+ * The work's outcome, or a `TimeoutError` shortly after the deadline when the work does not heed its signal. What it
+ * does afterwards goes nowhere.
+ */
+export function byDeadline<T>(work: Promise<T>, deadline: number | undefined): Promise<T> {
+  if (deadline === undefined || deadline - Date.now() > MAX_TIMER) return work;
+  const left = deadline - Date.now();
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(
+      () => reject(new DOMException('The deadline passed.', 'TimeoutError')),
+      left + Math.min(MAX_GRACE, left / 10),
+    );
+    work.then(resolve, reject).finally(() => clearTimeout(timer));
+  });
+}
+
 /** The call that a request from another stage carries. Throws `invalid_request` for headers that cannot be read. */
 export function readCall(request: Request): Call {
   const { headers } = request;
   const principals = headers.get(CALL_HEADERS.principals);
+  const traceparent = readTraceparent(headers.get('traceparent'));
   return {
     tenant: decode(headers.get(CALL_HEADERS.tenant) ?? 'default'),
     principals: principals === null ? ['*'] : principals.split(',').map(decode),
     deadline: readDeadline(headers.get(CALL_HEADERS.deadline), 'Knarr-Deadline'),
     signal: request.signal,
-    traceparent: readTraceparent(headers.get('traceparent')),
+    traceparent,
+    tracestate: readTracestate(headers.get('tracestate'), traceparent),
   };
 }
 
@@ -78,5 +99,6 @@ export function writeCall(call: Call): Record<string, string> {
       ? {}
       : { [CALL_HEADERS.deadline]: new Date(call.deadline).toISOString() }),
     ...(call.traceparent === undefined ? {} : { traceparent: call.traceparent }),
+    ...(call.tracestate === undefined ? {} : { tracestate: call.tracestate }),
   };
 }

@@ -25,14 +25,15 @@ export interface FuncModule {
   init(): Promise<void>;
   handle(context: FuncContext, input: unknown): Promise<FuncAnswer>;
   shutdown(): Promise<void>;
-  liveness(): string;
-  readiness(): Promise<string>;
+  liveness(): object;
+  /** Throws, with `statusCode` 503, while the stage is not ready. */
+  readiness(): Promise<object>;
 }
 
 /** Longest wait for work in flight at shutdown, ms; Kubernetes kills after 30 s. */
 const DRAIN_MS = 25_000;
-/** Headers of the body that the stock runtime has read, decompressed and parsed already; and it cannot stream. */
-const CONSUMED = /^(content-length|content-encoding|transfer-encoding|accept|connection)$/;
+/** Headers of a body that the stock runtime has read already; and it cannot stream. */
+const CONSUMED = /^(content-length|transfer-encoding|accept|connection)$/;
 
 /**
  * A stage as a func module, for the stock `faas-js-runtime`. It answers what Knarr's own runtime answers; failures are
@@ -68,11 +69,11 @@ export function asFunction<Deps, In, Out, K extends Knobs>(
       for (let waited = 0; inFlight > 0 && waited < DRAIN_MS; waited += 20) await sleep(20);
       await opened?.close();
     },
-    liveness: () => 'OK',
+    liveness: () => ({ status: 'live' }),
     async readiness() {
       try {
         await running().ready();
-        return 'OK';
+        return { status: 'ready' };
       } catch (thrown) {
         const { message } = KnarrError.from(thrown);
         throw Object.assign(new Error(message, { cause: thrown }), { statusCode: 503 });
@@ -87,7 +88,9 @@ function requestOf({ method = 'POST', headers, cloudevent }: FuncContext, input:
   for (const [name, value] of Object.entries({ ...headers, ...event?.headers })) {
     if (typeof value === 'string' && !CONSUMED.test(name)) sent.set(name, value);
   }
-  const body = event ? event.body : JSON.stringify(input ?? null);
+  // What the stock runtime does not parse it hands over as bytes.
+  const body =
+    event?.body ?? (input instanceof Uint8Array ? new Uint8Array(input) : JSON.stringify(input ?? null));
   const hasBody = method !== 'GET' && method !== 'HEAD';
   return new Request('http://function/', { method, headers: sent, ...(hasBody && { body }) });
 }

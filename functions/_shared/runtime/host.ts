@@ -6,6 +6,7 @@ import type { Logger } from '../stage.ts';
 import { createMetrics } from '../telemetry/metrics.ts';
 import { decodeUtf8, readBody } from './body.ts';
 import { eventMode, readEvent, writeBinary } from './cloudevents.ts';
+import { notAllowed, WEB_HOOK } from './http.ts';
 import { problemOf, problemResponse } from './problem.ts';
 
 /** What a hosted function gets: func's Node contract (faas-js-runtime's `Context`), and every query parameter as a member of its own. */
@@ -108,9 +109,11 @@ export async function hostFunction(
     if (draining) throw new KnarrError('unavailable', 'The function is shutting down.');
     await next();
   });
-  app.options('/', (c) => withCors(new Response(null, { status: 204 }), c.req.raw, module));
+  app.options('/', (c) =>
+    withCors(new Response(null, { status: 204, headers: WEB_HOOK }), c.req.raw, module),
+  );
   app.on(['GET', 'POST'], '/', (c) => invoke(c.req.raw));
-  app.all('/', () => problemResponse(new KnarrError('method_not_allowed', 'Use GET or POST.')));
+  app.all('/', (c) => notAllowed(c.req.method, 'GET, POST, OPTIONS'));
 
   return {
     fetch: async (request) => app.fetch(request),

@@ -15,6 +15,13 @@ import { progressStream, wantsStream } from './stream.ts';
 const DEFAULT_MAX_BODY = 1024 * 1024;
 const JSON_TYPE = /^application\/([\w.-]+\+)?json\s*(;|$)/i;
 
+/** Answers the validation request of CloudEvents' web hooks, as Knative's ingress does. */
+export const WEB_HOOK = {
+  allow: 'POST, OPTIONS',
+  'webhook-allowed-origin': '*',
+  'webhook-allowed-rate': '*',
+};
+
 export interface AppOptions extends RunOptions {
   metrics: Metrics;
   isDraining(): boolean;
@@ -60,12 +67,22 @@ export function createApp<Deps, In, Out>(
     }
     if (!publisher)
       throw new KnarrError('internal', `${stage.name} emits several events, which needs K_SINK.`);
-    await publisher.publish(produced, request.signal);
+    await publisher.publish(produced, request.signal).catch((thrown: unknown) => {
+      log.warn({ err: thrown, events: produced.length }, 'what the stage says did not reach the Broker');
+      throw thrown;
+    });
     return new Response(null, { status: 202 });
   }
 
+  /** Failures of the work have been logged where it was done. */
+  function refuse(thrown: unknown, to: 'request' | 'event'): Response {
+    const error = KnarrError.from(thrown);
+    if (error !== thrown && error.code === 'internal') log.error({ err: thrown }, error.message);
+    return problemResponse(error, to);
+  }
+
   const app = new Hono();
-  app.onError((error) => problemResponse(error));
+  app.onError((error) => refuse(error, 'request'));
   app.notFound(() => problemResponse(new KnarrError('not_found', 'There is nothing at this path.')));
   app.get('/health/liveness', (c) => c.json({ status: 'live' }));
   app.get('/health/readiness', async (c) => {
@@ -99,18 +116,11 @@ export function createApp<Deps, In, Out>(
     stage.admit?.(c.req.raw, deps);
     await next();
   });
-  // Web hook validation, as Knative's ingress answers it.
-  app.options(
-    '/',
-    () =>
-      new Response(null, {
-        headers: { allow: 'POST, OPTIONS', 'webhook-allowed-origin': '*', 'webhook-allowed-rate': '*' },
-      }),
-  );
+  app.options('/', () => new Response(null, { headers: WEB_HOOK }));
   app.post('/', async (c) => {
     const request = c.req.raw;
     if (eventMode(request.headers) === undefined) return answerJson(request);
-    return answerEvent(request).catch((thrown) => problemResponse(thrown, 'event'));
+    return answerEvent(request).catch((thrown) => refuse(thrown, 'event'));
   });
   const routes = stage.routes?.(deps, log);
   if (routes) app.route('/', routes);
@@ -118,10 +128,16 @@ export function createApp<Deps, In, Out>(
   return app;
 }
 
-/** Whatever is wrong with the bytes of an event makes it malformed, except their number or encoding. */
+/**
+ * The event of a request, in the trace of the request when it names none itself. Whatever is wrong with its bytes makes
+ * it malformed, except their number or encoding.
+ */
 async function eventOf(request: Request, limit: number): Promise<CloudEvent> {
   try {
-    return readEvent(request.headers, await readBody(request, limit));
+    const event = readEvent(request.headers, await readBody(request, limit));
+    if (event.traceparent !== undefined || !request.headers.has('traceparent')) return event;
+    const [traceparent, tracestate] = ['traceparent', 'tracestate'].map((name) => request.headers.get(name));
+    return { ...event, traceparent, ...(tracestate && { tracestate }) };
   } catch (thrown) {
     const error = KnarrError.from(thrown);
     if (error.code !== 'invalid_request') throw error;
@@ -129,7 +145,8 @@ async function eventOf(request: Request, limit: number): Promise<CloudEvent> {
   }
 }
 
-function notAllowed(method: string, allow: string): Response {
+/** 405 with the methods that the path does answer. */
+export function notAllowed(method: string, allow: string): Response {
   const answer = problemResponse(new KnarrError('method_not_allowed', `${method} is not allowed here.`));
   answer.headers.set('allow', allow);
   return answer;

@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import { z } from 'zod';
 import { KnarrError } from '../errors.ts';
 import { type CloudEvent, emit, eventType } from '../events.ts';
-import { defineStage } from '../stage.ts';
+import { defineStage, type Logger } from '../stage.ts';
 import { createLogger } from '../telemetry/log.ts';
 import { runStage } from './run.ts';
 
@@ -27,6 +27,7 @@ const echo = defineStage({
         const indexed = emit('document.indexed', data.document, { ...reference, chunks: 1, generation: 'g' });
         if (data.document === 'many')
           return [indexed, emit('document.indexed', 'other', { ...indexed.data, chunks: 2 })];
+        if (data.document === 'slow') await new Promise(() => {});
         expect(context.signal.aborted).toBe(false);
         return data.document === 'none' ? undefined : indexed;
       },
@@ -158,6 +159,39 @@ test.each([
   expect([answer.status, body]).toEqual([status, expect.stringContaining('"code"')]);
   expect(answer.headers.get('content-type')).toBe('application/problem+json');
   expect(Buffer.byteLength(body)).toBeLessThan(768);
+});
+
+test('the trace of the request is the trace of an event that names none, and passes through', async () => {
+  const traceparent = '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-00';
+  const answer = await event('one', { traceparent, tracestate: 'vendor=1' });
+  expect(answer.headers.get('ce-traceparent')).toMatch(/^00-4bf92f3577b34da6a3ce929d0e0e4736-\w{16}-00$/);
+  expect(answer.headers.get('ce-tracestate')).toBe('vendor=1');
+  const own = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01';
+  const other = await event('one', { traceparent, tracestate: 'vendor=1', 'ce-traceparent': own });
+  expect(other.headers.get('ce-traceparent')).toMatch(/^00-0af7651916cd43dd8448eb211c80319c-/);
+  expect(other.headers.has('ce-tracestate')).toBe(false);
+  const broken = await event('one', { traceparent: '00-0-0-0', tracestate: 'vendor=1' });
+  expect(broken.headers.get('ce-traceparent')).toMatch(/^00-\w{32}-\w{16}-01$/);
+  expect(broken.headers.has('ce-tracestate')).toBe(false);
+});
+
+test('work that does not heed its signal is answered without it soon after the deadline', async () => {
+  const deadline = new Date(Date.now() + 100).toISOString();
+  expect((await event('slow', { 'ce-deadline': deadline })).status).toBe(504);
+});
+
+test('a failure that nobody foresaw is logged with its cause and told without it', async () => {
+  const logged: object[] = [];
+  const log = { ...createLogger('silent'), error: (fields: object) => void logged.push(fields) };
+  const crash = new Error('secret detail');
+  const admit = () => {
+    throw crash;
+  };
+  const stage = runStage({ ...echo, admit }, {}, { log: { ...log, child: () => log } as Logger });
+  const answer = await stage.fetch(new Request('http://stage/', { method: 'POST', body: '{}' }));
+  expect(answer.status).toBe(500);
+  expect(await answer.text()).not.toContain('secret');
+  expect(logged).toEqual([{ err: crash }]);
 });
 
 test('a retryable failure says when to come back', async () => {

@@ -11,8 +11,8 @@ import {
 } from '../events.ts';
 import type { Call, Context, EventBinding, Logger, Publisher, Stage } from '../stage.ts';
 import { createMetrics, type Metrics } from '../telemetry/metrics.ts';
-import { childTraceparent, readTraceparent, spanId, traceId } from '../telemetry/trace.ts';
-import { callScope, readDeadline } from './call.ts';
+import { childTraceparent, readTraceparent, readTracestate, spanId, traceId } from '../telemetry/trace.ts';
+import { byDeadline, callScope, readDeadline } from './call.ts';
 import { createApp } from './http.ts';
 import { validate } from './problem.ts';
 
@@ -68,7 +68,8 @@ export function runStage<Deps, In, Out>(
     let outcome = 'ok';
     try {
       scope.signal.throwIfAborted();
-      return await handle({ ...outer, signal: scope.signal, traceparent, deps, log: workLog });
+      const context = { ...outer, signal: scope.signal, traceparent, deps, log: workLog };
+      return await byDeadline(handle(context), outer.deadline);
     } catch (thrown) {
       const error = KnarrError.from(thrown);
       outcome = error.code;
@@ -99,9 +100,9 @@ export function runStage<Deps, In, Out>(
     const isDeadLetter = 'knativeerrorcode' in event || 'knativeerrordest' in event;
     const attributes = readAttributes(event);
     const deadline = isDeadLetter ? undefined : attributes.deadline;
-    if (hasPassed(deadline))
-      throw new KnarrError('unprocessable', 'The deadline had passed before the work began.');
     return work('event', { ...attributes, principals: ['*'], deadline, signal }, async (context) => {
+      if (hasPassed(deadline))
+        throw new KnarrError('unprocessable', 'The deadline had passed before the work began.');
       const emitted =
         isDeadLetter && stage.onDeadLetter
           ? await stage.onDeadLetter(event, context)
@@ -144,12 +145,14 @@ export function runStage<Deps, In, Out>(
 const hasPassed = (deadline: number | undefined) => deadline !== undefined && Date.now() >= deadline;
 
 /** The attributes of an event that belong to the call. Throws `malformed_event` for a deadline that is no instant. */
-function readAttributes(event: CloudEvent): Pick<Call, 'tenant' | 'deadline' | 'traceparent'> {
+function readAttributes(event: CloudEvent): Pick<Call, 'tenant' | 'deadline' | 'traceparent' | 'tracestate'> {
+  const traceparent = readTraceparent(text(event, 'traceparent'));
   try {
     return {
       tenant: text(event, 'tenant') ?? 'default',
       deadline: readDeadline(text(event, 'deadline'), 'The deadline'),
-      traceparent: readTraceparent(text(event, 'traceparent')),
+      traceparent,
+      tracestate: readTracestate(text(event, 'tracestate'), traceparent),
     };
   } catch (thrown) {
     throw new KnarrError('malformed_event', (thrown as Error).message, { cause: thrown });
@@ -157,12 +160,13 @@ function readAttributes(event: CloudEvent): Pick<Call, 'tenant' | 'deadline' | '
 }
 
 /** What an emitted event takes over from the one that caused it. */
-function passedOn(event: CloudEvent, { tenant, traceparent }: Call) {
+function passedOn(event: CloudEvent, { tenant, traceparent, tracestate }: Call) {
   const deadline = text(event, 'deadline');
   const correlationid = text(event, 'correlationid');
   return {
     tenant,
     ...(traceparent !== undefined && { traceparent }),
+    ...(tracestate !== undefined && { tracestate }),
     ...(deadline !== undefined && { deadline }),
     ...(correlationid !== undefined && { correlationid }),
   };

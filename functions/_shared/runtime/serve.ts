@@ -1,5 +1,6 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { getRequestListener } from '@hono/node-server';
 import type { RunningStage } from './run.ts';
 
@@ -13,12 +14,15 @@ export interface ServeOptions {
 export interface Served {
   url: string;
   port: number;
-  /** Readiness fails, requests in flight finish, new ones get 503; resolves when the port is free. */
+  /**
+   * Readiness fails and new requests get 503 while those in flight finish; then connections are refused. Resolves when
+   * the port is free.
+   */
   close(): Promise<void>;
 }
 
 const DRAIN_MS = 25_000;
-/** Time for a proxy in front to see that readiness fails before connections are refused. */
+/** Least time that new requests are answered 503 before connections are refused, for a proxy in front to take note. */
 const LINGER_MS = 50;
 
 /** Serves a stage over HTTP/1.1. Rejects when the port cannot be had. */
@@ -30,6 +34,11 @@ export async function serve(
   const server = createServer(
     (incoming: IncomingMessage, outgoing: ServerResponse) => void listener(incoming, outgoing),
   );
+  const inFlight = new Set<ServerResponse>();
+  server.prependListener('request', (_, response: ServerResponse) => {
+    inFlight.add(response);
+    response.once('close', () => inFlight.delete(response));
+  });
   server.keepAliveTimeout = 65_000;
   server.headersTimeout = 20_000;
   await new Promise<void>((resolve, reject) => {
@@ -43,7 +52,7 @@ export async function serve(
     url: `http://${host}:${address.port}`,
     port: address.port,
     close() {
-      closing ??= shutDown(server, running, drainMs);
+      closing ??= shutDown(server, running, inFlight, drainMs);
       return closing;
     },
   };
@@ -52,17 +61,27 @@ export async function serve(
 async function shutDown(
   server: Server,
   running: Pick<RunningStage, 'drain'>,
+  inFlight: ReadonlySet<ServerResponse>,
   drainMs: number,
 ): Promise<void> {
-  running.drain();
-  // Kept-alive connections would otherwise hold the server open: each next answer closes its connection.
-  server.prependListener('request', (_, response: ServerResponse) =>
-    response.setHeader('connection', 'close'),
+  const finished = Promise.all(
+    [...inFlight].map((response) => new Promise((resolve) => response.once('close', resolve))),
   );
-  await new Promise((resolve) => setTimeout(resolve, LINGER_MS));
+  running.drain();
+  // Kept-alive connections would hold the server open: each one's next answer closes it.
+  const lastAnswer = (response: ServerResponse) => {
+    if (!response.headersSent) response.setHeader('connection', 'close');
+  };
+  for (const response of inFlight) lastAnswer(response);
+  server.prependListener('request', (_, response: ServerResponse) => lastAnswer(response));
+
+  const over = new AbortController();
+  const patience = sleep(drainMs, undefined, { signal: over.signal }).catch(() => {});
+  await Promise.race([Promise.all([finished, sleep(LINGER_MS)]), patience]);
   const closed = new Promise<void>((resolve) => server.close(() => resolve()));
   server.closeIdleConnections();
-  const force = setTimeout(() => server.closeAllConnections(), drainMs);
+  await Promise.race([closed, patience]);
+  over.abort();
+  server.closeAllConnections();
   await closed;
-  clearTimeout(force);
 }

@@ -96,11 +96,20 @@ export async function start<Deps, In, Out, K extends Knobs>(
   const hostname = config.service === undefined ? '127.0.0.1' : '0.0.0.0';
   const served = await serve(running, { port: config.port, hostname, drainMs: config.drain });
   log.info({ url: served.url }, 'listening');
+  async function end() {
+    await served.close();
+    await close();
+    log.info({}, 'ended');
+  }
   for (const signal of ['SIGTERM', 'SIGINT'] as const) {
-    process.once(signal, async () => {
-      await served.close();
-      await close();
-      process.exit(0);
+    process.once(signal, () => {
+      end().then(
+        () => process.exit(0),
+        (thrown: unknown) => {
+          log.error({ err: thrown }, 'the shutdown failed');
+          process.exit(1);
+        },
+      );
     });
   }
   return served;

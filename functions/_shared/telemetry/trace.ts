@@ -17,6 +17,17 @@ export function readTraceparent(header: string | null | undefined): string | und
   return trace === NO_TRACE || span === NO_SPAN ? undefined : `00-${trace}-${span}-${flags}`;
 }
 
+// A list of key=value members; what they mean is their vendors' business (Trace Context, "tracestate Header").
+const TRACESTATE = /^[\x20-\x7e\t]{1,512}$/;
+
+/** The given `tracestate` when it may travel with a valid `traceparent`, else undefined. */
+export function readTracestate(
+  header: string | null | undefined,
+  traceparent: string | undefined,
+): string | undefined {
+  return header && traceparent !== undefined && TRACESTATE.test(header) ? header : undefined;
+}
+
 /** A `traceparent` for work caused by `parent`: same trace and flags, a span id of its own. Without a parent, a new sampled trace. */
 export function childTraceparent(parent: string | undefined): string {
   const span = randomBytes(8).toString('hex');
