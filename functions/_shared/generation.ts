@@ -15,7 +15,7 @@ export const Generation = z.object({
 });
 export type Generation = z.infer<typeof Generation>;
 
-/** Short readable key of a generation, e.g. `all-MiniLM-L6-v2.384.c240o40`; stable, safe in ids and event data. */
+/** Short readable key of a generation, e.g. `all-MiniLM-L6-v2.384.c240o32`; stable, safe in ids and event data. */
 export function generationId(generation: Generation): string {
   return `${generation.model}.${generation.dimensions}.c${generation.chunkTokens}o${generation.chunkOverlap}`;
 }

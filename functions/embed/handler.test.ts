@@ -3,6 +3,7 @@ import { withContext } from '../_shared/chunk.ts';
 import { readConfig } from '../_shared/config.ts';
 import type { EmbedInput, EmbedOutput } from '../_shared/contracts.ts';
 import { EVENTS, type EventData, emit, MAX_EVENT_BYTES, toCloudEvent } from '../_shared/events.ts';
+import { generationId, generationKnobs, readGeneration } from '../_shared/generation.ts';
 import { type RunningStage, runStage } from '../_shared/runtime/run.ts';
 import { createLogger } from '../_shared/telemetry/log.ts';
 import { decodeVector } from '../_shared/vectors.ts';
@@ -12,7 +13,7 @@ import { embedKnobs, openEncoder, stage } from './index.ts';
 
 const { signal } = new AbortController();
 const call = { tenant: 'acme', principals: ['*'], signal };
-const GENERATION = 'all-MiniLM-L6-v2.384.c208o32';
+const GENERATION = generationId(readGeneration(readConfig(generationKnobs, {})));
 
 let encoder: Encoder;
 let running: RunningStage<EmbedInput, EmbedOutput>;
@@ -32,7 +33,8 @@ test('texts become vectors, near for near meanings', async () => {
   const texts = ['Boats with oars', 'Rowing vessels', 'Tax law'];
   const output = await running.call({ texts, kind: 'passage' }, call);
   expect(output).toMatchObject({ model: 'all-MiniLM-L6-v2', dimensions: 384, truncated: [] });
-  expect(output.tokens).toEqual([5, 4, 4]);
+  // [CLS] boats with o ##ars [SEP]
+  expect(output.tokens).toEqual([6, 4, 4]);
   const [boats, rowing, tax] = output.vectors.map((vector) => decodeVector(vector, 384)) as [
     Float32Array,
     Float32Array,
@@ -86,7 +88,7 @@ test('the same event again says the same', async () => {
 });
 
 test('chunks of another model are refused', async () => {
-  const data = { ...created(1), generation: 'other-model.384.c208o32' };
+  const data = { ...created(1), generation: GENERATION.replace('all-MiniLM-L6-v2', 'other-model') };
   await expect(say('chunks.created', 'd', data)).rejects.toMatchObject({
     code: 'model_mismatch',
     message: /other-model/,

@@ -5,6 +5,7 @@ import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { asset } from '../../_shared/assets.ts';
 import { loadTokenizer } from '../../_shared/models/tokenizer.ts';
 import { createOnnxEncoder, type OnnxEncoder } from './onnx.ts';
+import { int8Saturates } from './testing/int8-kernel.ts';
 import { tableValue, writeTinyModel } from './testing/tiny-model.ts';
 import { createTokeniser } from './tokens.ts';
 
@@ -35,6 +36,7 @@ const passage = { kind: 'passage' as const, signal };
 const dot = (a: ArrayLike<number>, b: ArrayLike<number>) =>
   Array.from(a).reduce((sum, x, i) => sum + x * (b[i] ?? 0), 0);
 const cosine = (a: ArrayLike<number>, b: ArrayLike<number>) => dot(a, b) / Math.sqrt(dot(a, a) * dot(b, b));
+const mean = (values: number[]) => values.reduce((sum, value) => sum + value, 0) / values.length;
 /** Takes a while: as many tokens as the model reads. */
 const long = (name: number | string) => `${name} ${'word '.repeat(300)}`;
 
@@ -49,15 +51,18 @@ test('token ids of every golden text are those of the reference', () => {
   for (const { text, ids } of golden.cases) expect(tokenise(text).ids).toEqual(ids);
 });
 
-// ONNX Runtime's int8 kernels differ between processors (cosine to the recorded int8 vectors: 1.0 on one, 0.96 on
-// another, both equally near fp32), so the fp32 reference is what every machine is held to.
-test('vectors of every golden text are as near the fp32 reference as the recorded ones', async () => {
+// The recorded int8 vectors come from a processor whose int8 kernel saturates. Where the kernel is exact the vectors
+// differ from them (cosine down to 0.962) and are nearer the fp32 reference.
+test('vectors of every golden text are the recorded ones, or nearer the fp32 reference', async () => {
   const { vectors } = await encoder.encode(texts, passage);
-  const own = golden.cases.map(({ fp32 }, index) => cosine(vectors[index] ?? [], fp32));
+  const toInt8 = golden.cases.map(({ int8 }, index) => cosine(vectors[index] ?? [], int8));
+  const toFp32 = golden.cases.map(({ fp32 }, index) => cosine(vectors[index] ?? [], fp32));
   const recorded = golden.cases.map(({ cosine: value }) => value);
-  const mean = (values: number[]) => values.reduce((sum, value) => sum + value, 0) / values.length;
-  expect(Math.min(...own)).toBeGreaterThan(Math.min(...recorded) - 0.005);
-  expect(mean(own)).toBeGreaterThan(mean(recorded) - 0.002);
+  if (await int8Saturates()) expect(Math.min(...toInt8)).toBeGreaterThan(0.999);
+  else {
+    expect(Math.min(...toFp32)).toBeGreaterThan(Math.min(...recorded));
+    expect(mean(toFp32)).toBeGreaterThan(mean(recorded));
+  }
   for (const vector of vectors) expect(Math.sqrt(dot(vector, vector))).toBeCloseTo(1, 5);
 });
 
