@@ -46,7 +46,10 @@ export const EVENTS = {
     acl: z.array(z.string().max(256)).max(256).optional(),
     collection: CollectionName.optional(),
   }),
-  'document.accepted': DocumentReference,
+  'document.accepted': DocumentReference.extend({
+    /** True: embed every chunk anew, although its vector is there. */
+    afresh: z.boolean().optional(),
+  }),
   'chunks.created': DocumentReference.extend(Batch.shape).extend({
     generation: z.string(),
     /** `context` (title and heading path) goes in front of `text` when it is embedded. */
@@ -61,6 +64,7 @@ export const EVENTS = {
   'document.deleted': DocumentReference,
   'document.indexed': DocumentReference.extend({ chunks: z.int(), generation: z.string() }),
   'document.failed': DocumentReference.extend({ code: z.string(), reason: z.string().max(512) }),
+  'timer.fired': z.object({ task: z.enum(['sweep', 'reconcile']).default('sweep') }),
   'query.asked': Ask,
   'query.embedded': Ask.extend({ vector: VectorBytes.optional(), model: z.string().optional() }),
   'query.matched': Ask.extend({ hits: z.array(Hit) }),
@@ -76,8 +80,12 @@ export const TERMINAL: readonly EventName[] = ['document.indexed', 'document.fai
 
 const PREFIX = 'dev.knarr.';
 const SUFFIX = '.v1';
-export const eventType = (name: EventName): string => `${PREFIX}${name}${SUFFIX}`;
+/** The one type that is not ours to name: what a PingSource sends. */
+const TIMER: { name: EventName; type: string } = { name: 'timer.fired', type: 'dev.knative.sources.ping' };
+export const eventType = (name: EventName): string =>
+  name === TIMER.name ? TIMER.type : `${PREFIX}${name}${SUFFIX}`;
 export function eventName(type: string): EventName | undefined {
+  if (type === TIMER.type) return TIMER.name;
   const name =
     type.startsWith(PREFIX) && type.endsWith(SUFFIX) ? type.slice(PREFIX.length, -SUFFIX.length) : '';
   return Object.hasOwn(EVENTS, name) ? (name as EventName) : undefined;
@@ -141,9 +149,12 @@ export function toCloudEvent(stage: string, emitted: Emitted, extensions: EventE
   };
 }
 
-/** Events stay under 64 KiB (CloudEvents spec, "Size Limits"); 8 KiB are left for attributes and envelope. */
+/**
+ * Events stay under 64 KiB (CloudEvents spec, "Size Limits"). 12 KiB are left for attributes and envelope: the longest
+ * document id stands in two attributes, percent-encoded.
+ */
 export const MAX_EVENT_BYTES = 64 * 1024;
-export const MAX_EVENT_DATA_BYTES = 56 * 1024;
+export const MAX_EVENT_DATA_BYTES = 52 * 1024;
 
 /**
  * Splits items into runs whose JSON stays within `limit` bytes, in order, at least one item a run.

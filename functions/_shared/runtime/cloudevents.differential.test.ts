@@ -2,25 +2,12 @@ import { HTTP, CloudEvent as PackageEvent } from 'cloudevents';
 import { expect, test } from 'vitest';
 import { KnarrError } from '../errors.ts';
 import type { CloudEvent } from '../events.ts';
+import { seededRandom } from '../testing.ts';
 import { readEvent, writeBinary, writeStructured } from './cloudevents.ts';
 
 /** Ours beside the `cloudevents` package in strict mode, over generated events and messages. */
 
-const seed = Number(process.env.SEED ?? Date.now() % 2 ** 31);
-console.info(`corpus seed: ${seed}`);
-
-/** mulberry32: a small generator that is the same on every machine. */
-function randomFrom(start: number): () => number {
-  let state = start;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
-const random = randomFrom(seed);
-const pick = <T>(from: readonly T[]): T => from[Math.floor(random() * from.length)] as T;
+const { seed, random, pick } = seededRandom('event corpus');
 const maybe = <T>(value: T): T | undefined => (random() < 0.5 ? value : undefined);
 
 // Alphabets of what the two must agree on; what they disagree on has tests of its own below.

@@ -14,6 +14,7 @@ import {
 import { httpPublisher } from '../publisher.ts';
 import type { Logger, Stage } from '../stage.ts';
 import { createLogger, LOG_LEVELS } from '../telemetry/log.ts';
+import { createMetrics } from '../telemetry/metrics.ts';
 import { type RunningStage, runStage } from './run.ts';
 import { type Served, serve } from './serve.ts';
 
@@ -72,9 +73,11 @@ export async function openStage<Deps, In, Out, K extends Knobs>(
   const knobs = { ...runtimeKnobs, ...stage.knobs };
   const config = readConfig(knobs, aliased) as Config<typeof runtimeKnobs> & Config<K>;
   const log = createLogger(config.logLevel, { stage: stage.name });
-  const deps = await stage.open(config, { log });
+  const metrics = createMetrics();
+  const deps = await stage.open(config, { log, metrics });
   const running = runStage(stage as unknown as Stage<Deps, In, Out>, deps, {
     log,
+    metrics,
     publisher:
       config.sink === undefined ? undefined : httpPublisher(config.sink, { extensions: config.overrides }),
     config: redact(knobs, config as never),
