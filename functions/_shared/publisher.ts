@@ -46,7 +46,8 @@ export function httpPublisher(
       if (!mayPass)
         throw new KnarrError('unprocessable', `The Broker refused ${event.type} with ${response.status}.`);
       if (attempt === ATTEMPTS) throw new KnarrError('unavailable', 'The Broker does not take events.');
-      await sleep(pause(attempt, response), undefined, signal ? { signal } : {});
+      const asked = response?.headers.get('retry-after');
+      await sleep(retryPause(attempt, asked), undefined, signal ? { signal } : {});
     }
   }
 
@@ -67,9 +68,16 @@ export function httpPublisher(
   };
 }
 
-/** Doubled each time, at least what the Broker asks for, and spread, so that replicas do not come back together. */
-function pause(attempt: number, response: Response | undefined): number {
-  const asked = Number(response?.headers.get('retry-after') ?? 0) * 1000 || 0;
-  const backoff = FIRST_PAUSE * 2 ** (attempt - 1) * (0.5 + Math.random() / 2);
+/**
+ * Milliseconds before the next attempt: doubled each time, at least what the Broker asks for (`Retry-After` in seconds),
+ * and spread, so that replicas do not come back together.
+ */
+export function retryPause(
+  attempt: number,
+  retryAfter: string | null | undefined,
+  random = Math.random(),
+): number {
+  const asked = Number(retryAfter ?? 0) * 1000 || 0;
+  const backoff = FIRST_PAUSE * 2 ** (attempt - 1) * (0.5 + random / 2);
   return Math.min(LONGEST_PAUSE, Math.max(asked, backoff));
 }

@@ -64,9 +64,9 @@ async function shutDown(
   inFlight: ReadonlySet<ServerResponse>,
   drainMs: number,
 ): Promise<void> {
-  const finished = Promise.all(
-    [...inFlight].map((response) => new Promise((resolve) => response.once('close', resolve))),
-  );
+  const answered = () =>
+    Promise.all([...inFlight].map((response) => new Promise((resolve) => response.once('close', resolve))));
+  const finished = answered();
   running.drain();
   // Kept-alive connections would hold the server open: each one's next answer closes it.
   const lastAnswer = (response: ServerResponse) => {
@@ -80,7 +80,8 @@ async function shutDown(
   await Promise.race([Promise.all([finished, sleep(LINGER_MS)]), patience]);
   const closed = new Promise<void>((resolve) => server.close(() => resolve()));
   server.closeIdleConnections();
-  await Promise.race([closed, patience]);
+  // What is left then are refusals on their way, and connections that never asked anything, which Node counts as busy.
+  await Promise.race([answered(), patience]);
   over.abort();
   server.closeAllConnections();
   await closed;

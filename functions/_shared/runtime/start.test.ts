@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { Agent, request } from 'node:http';
+import { connect } from 'node:net';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { afterEach, expect, test } from 'vitest';
@@ -87,8 +88,10 @@ test('SIGTERM: 200 requests in flight are answered, new ones refused, readiness 
   agent.destroy();
 });
 
-test('an idle connection that is kept alive does not hold up the end', async () => {
-  const stage = await startStage();
+test('idle connections, kept alive or never used, do not hold up the end', async () => {
+  const stage = await startStage({ KNARR_DRAIN_TIMEOUT: '1h' });
+  const unused = connect(Number(new URL(stage.url).port), '127.0.0.1').on('error', () => {});
+  await once(unused, 'connect');
   const agent = new Agent({ keepAlive: true });
   expect((await send(`${stage.url}/health/readiness`, agent)).status).toBe(200);
   stage.process.kill('SIGINT');
