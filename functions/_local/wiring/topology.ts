@@ -43,9 +43,16 @@ export interface Topology {
   services: string[];
 }
 
+/** Manifests of which a topology is made; each can say where in its file something stands. */
+export interface Wiring {
+  brokers: readonly Manifest<Broker>[];
+  services: readonly Manifest<Service>[];
+  triggers: readonly Manifest<Trigger>[];
+}
+
 /**
- * Reads `brokers/<kind>.yaml`, every Trigger in `triggers/` and every Service in `knative/base/` below `root`. Throws
- * {@link WiringError} with all problems: unknown fields, unknown Brokers, subscribers and sinks.
+ * Reads `brokers/<kind>/broker.yaml`, every Trigger in `triggers/` and every Service in `knative/base/` below `root`.
+ * Throws {@link WiringError} with all problems: unknown fields, unknown Brokers, subscribers and sinks.
  */
 export function loadTopology(root: string, kind = 'in-memory'): Topology {
   const problems: string[] = [];
@@ -63,10 +70,17 @@ export function loadTopology(root: string, kind = 'in-memory'): Topology {
       .filter((file) => file.endsWith('.yaml') && file !== 'kustomization.yaml')
       .sort()
       .map((file) => join(root, name, file));
-  const brokers = read(join(root, 'brokers', `${kind}.yaml`), Broker);
+  const brokers = read(join(root, 'brokers', kind, 'broker.yaml'), Broker);
   const services = folder('knative/base').flatMap((file) => read(file, Service));
   const triggers = folder('triggers').flatMap((file) => read(file, Trigger));
+  return resolveTopology({ brokers, services, triggers }, problems);
+}
 
+/**
+ * Joins Triggers with their Brokers, subscribers and sinks. Throws {@link WiringError} with what does not fit, after the
+ * `problems` that were found before.
+ */
+export function resolveTopology({ brokers, services, triggers }: Wiring, problems: string[] = []): Topology {
   const keyOf = (namespace: string | undefined, name: string) => `${namespace ?? NAMESPACE}/${name}`;
   const serviceByKey = new Map(
     services.map(({ object }) => [keyOf(object.metadata.namespace, object.metadata.name), object]),
@@ -78,7 +92,7 @@ export function loadTopology(root: string, kind = 'in-memory'): Topology {
   function urlOf({ ref, uri }: Destination, namespace: string, at: string): string {
     if (!ref) return uri as string;
     const key = keyOf(ref.namespace ?? namespace, ref.name);
-    if (!serviceByKey.has(key)) problems.push(`${at}: there is no Service ${key} in knative/base`);
+    if (!serviceByKey.has(key)) problems.push(`${at}: there is no Service ${key}`);
     return new URL(uri ?? '/', `http://${ref.name}.${ref.namespace ?? namespace}.svc.cluster.local/`).href;
   }
 
