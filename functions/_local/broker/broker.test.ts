@@ -1,95 +1,47 @@
 import { expect, test } from 'vitest';
-import type { CloudEvent } from '../../_shared/events.ts';
-import { readEvent, writeBinary, writeStructured } from '../../_shared/runtime/cloudevents.ts';
-import { createLogger } from '../../_shared/telemetry/log.ts';
-import type { Edge, ResolvedDelivery, Topology } from '../wiring/topology.ts';
-import { type BrokerOptions, createBroker } from './broker.ts';
+import { writeBinary, writeStructured } from '../../_shared/runtime/cloudevents.ts';
+import { brokerOf, edge, event, replyWith, SINK, status } from './testing.ts';
 
-const event = (more: Partial<CloudEvent> = {}): CloudEvent => ({
-  specversion: '1.0',
-  id: '1',
-  source: '/test',
-  type: 'a',
-  datacontenttype: 'application/json',
-  data: { n: 1 },
-  ...more,
-});
-const edge = (
-  name: string,
-  attributes: Record<string, string>,
-  delivery: Partial<ResolvedDelivery> = {},
-  concurrency = 0,
-): Edge => ({
-  name,
-  namespace: 'default',
-  broker: 'default',
-  attributes,
-  subscriber: `http://${name}/`,
-  service: name,
-  concurrency,
-  delivery: { retry: 0, ...delivery },
-  at: { filter: '', subscriber: '' },
-});
+const structured = (more = {}) => ({ method: 'POST', ...writeStructured(event(more)) });
+const typed = (type: string, body = '[]') => ({ method: 'POST', body, headers: { 'content-type': type } });
+const here = '/default/default';
 
-interface Delivered {
-  to: string;
-  event: CloudEvent;
-  headers: Headers;
-}
-
-/** A broker over these edges whose subscribers are functions; records what was delivered and how long retries would pause. */
-function brokerOf(
-  edges: Edge[],
-  subscribers: Record<string, (event: CloudEvent, attempt: number) => Response | Promise<Response>> = {},
-  options: Partial<BrokerOptions> = {},
-) {
-  const delivered: Delivered[] = [];
-  const pauses: number[] = [];
-  const topology: Topology = { brokers: [{ name: 'default', namespace: 'default' }], edges, services: [] };
-  const broker = createBroker(topology, {
-    log: createLogger('silent'),
-    pause: async (ms) => void pauses.push(ms),
-    async deliver(url, request) {
-      const received = readEvent(request.headers, new Uint8Array(await request.arrayBuffer()));
-      const to = new URL(url).host;
-      delivered.push({ to, event: received, headers: request.headers });
-      const attempt = delivered.filter((one) => one.to === to && one.event.id === received.id).length;
-      return subscribers[to]?.(received, attempt) ?? new Response(null, { status: 202 });
-    },
-    ...options,
-  });
-  const post = (sent: CloudEvent) =>
-    broker.fetch(new Request('http://broker/default/default', { method: 'POST', ...writeBinary(sent) }));
-  return { broker, delivered, pauses, post, names: () => delivered.map(({ to }) => to) };
-}
-const status = (code: number, body: string | null = null) => new Response(body, { status: code });
-
-test.each([
-  ['an event', { method: 'POST', ...writeBinary(event()) }, '/default/default', 202],
-  ['a structured event', { method: 'POST', ...writeStructured(event()) }, '/default/default', 202],
-  ['an unknown broker', { method: 'POST', ...writeBinary(event()) }, '/default/other', 404],
-  ['the root', { method: 'POST', ...writeBinary(event()) }, '/', 404],
-  ['no event', { method: 'POST', body: '{}' }, '/default/default', 400],
-  [
-    'a batch',
-    { method: 'POST', body: '[]', headers: { 'content-type': 'application/cloudevents-batch+json' } },
-    '/default/default',
-    415,
-  ],
-  [
-    'an event without hops',
-    { method: 'POST', ...writeBinary(event({ knativebrokerttl: 1 })) },
-    '/default/default',
-    400,
-  ],
-  ['another method', { method: 'GET' }, '/default/default', 405],
-  ['web hook validation', { method: 'OPTIONS' }, '/default/default', 200],
+test.each<[string, RequestInit, string, number]>([
+  ['an event', { method: 'POST', ...writeBinary(event()) }, here, 202],
+  ['a structured event', structured(), here, 202],
+  ['an event nobody wants', structured({ type: 'nobody' }), here, 202],
+  ['a path with a slash at its end', structured(), `${here}/`, 202],
+  ['an unknown broker', structured(), '/default/other', 404],
+  ['a broker of another namespace', structured(), '/other/default', 404],
+  ['the root', structured(), '/', 404],
+  ['no event', typed('application/json', '{}'), here, 400],
+  ['a malformed event', typed('application/cloudevents+json', '{"specversion":"0.3"}'), here, 400],
+  ['a batch', typed('application/cloudevents-batch+json'), here, 400],
+  ['another event format', typed('application/cloudevents+xml', '<event/>'), here, 400],
+  ['an event with its last hop', structured({ knativebrokerttl: 1 }), here, 400],
+  ['an event without hops', structured({ knativebrokerttl: 0 }), here, 400],
+  ['an event that is too large', structured({ data: 'x'.repeat(1024 * 1024) }), here, 413],
+  ['GET', { method: 'GET' }, here, 405],
+  ['GET at the root', { method: 'GET' }, '/', 405],
+  ['PUT', { method: 'PUT', ...writeBinary(event()) }, here, 405],
+  ['web hook validation', { method: 'OPTIONS' }, here, 200],
 ])('the ingress answers %s as Knative does', async (_, init, path, expected) => {
   const { broker } = brokerOf([]);
   const answer = await broker.fetch(new Request(`http://broker${path}`, init));
   expect(answer.status).toBe(expected);
+  if (expected >= 400) expect(await answer.json()).toMatchObject({ detail: expect.any(String) });
+  else expect(await answer.text()).toBe('');
   if (expected === 405) expect(answer.headers.get('allow')).toBe('POST, OPTIONS');
-  if (init.method === 'OPTIONS') expect(answer.headers.get('webhook-allowed-rate')).toBe('*');
+});
+
+test('web hook validation says who may send how much', async () => {
+  const { broker } = brokerOf([]);
+  const answer = await broker.fetch(new Request(`http://broker${here}`, { method: 'OPTIONS' }));
+  expect(Object.fromEntries(answer.headers)).toEqual({
+    allow: 'POST, OPTIONS',
+    'webhook-allowed-origin': '*',
+    'webhook-allowed-rate': '*',
+  });
 });
 
 test('filter attributes are all compared as strings; "" asks for presence', async () => {
@@ -99,8 +51,9 @@ test('filter attributes are all compared as strings; "" asks for presence', asyn
     edge('present', { tenant: '' }),
     edge('none', {}),
     edge('other', { type: 'b' }),
+    edge('data', { data: 'text' }),
   ]);
-  await post(event());
+  await post(event({ datacontenttype: 'text/plain', data: 'text' }));
   await broker.idle();
   expect(names().sort()).toEqual(['none', 'type']);
   await post(event({ id: '2', tenant: 'acme' }));
@@ -108,153 +61,123 @@ test('filter attributes are all compared as strings; "" asks for presence', asyn
   expect(names().slice(2).sort()).toEqual(['both', 'none', 'present', 'type']);
 });
 
-test('a structured integer extension never matches a string filter', async () => {
-  const { broker, names } = brokerOf([edge('number', { n: '1' })]);
-  await broker.fetch(
-    new Request('http://broker/default/default', { method: 'POST', ...writeStructured(event({ n: 1 })) }),
-  );
+test('a structured integer or boolean is present and equals no string', async () => {
+  const { broker, names } = brokerOf([
+    edge('number', { n: '1' }),
+    edge('truth', { yes: 'true' }),
+    edge('present', { n: '', yes: '' }),
+  ]);
+  await broker.fetch(new Request(`http://broker${here}`, structured({ n: 1, yes: true })));
   await broker.idle();
-  expect(names()).toEqual([]);
+  expect(names()).toEqual(['present']);
 });
 
-test('subscribers are asked for a reply and never see the TTL; replies lose a hop and are fed back', async () => {
+test('subscribers are asked for a reply, in the namespace of their Trigger, and never see the TTL', async () => {
+  const { broker, post, delivered } = brokerOf([edge('s', {})]);
+  await post(event({ tenant: 'acme' }));
+  await broker.idle();
+  const [{ headers, event: seen } = { headers: new Headers(), event: undefined }] = delivered;
+  expect(headers.get('prefer')).toBe('reply');
+  expect(headers.get('kn-namespace')).toBe('default');
+  expect(headers.get('ce-specversion')).toBe('1.0');
+  expect(seen).toEqual(event({ tenant: 'acme' }));
+});
+
+test('of the headers only those of tracing and of Knative are passed on, also with a reply', async () => {
   const { broker, post, delivered } = brokerOf(
     [edge('first', { type: 'a' }), edge('second', { type: 'b' })],
     {
-      first: () => {
-        const { headers, body } = writeBinary(event({ id: '2', type: 'b' }));
-        return new Response(body, { headers });
-      },
+      first: () => replyWith(event({ type: 'b' }), { 'x-request-id': 'r2', 'set-cookie': 'no=1' }),
     },
   );
-  await post(event());
+  const traceparent = '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01';
+  await post(event(), {
+    'x-request-id': 'r1',
+    'knative-thing': 'k',
+    'x-b3-traceid': 'b3',
+    traceparent,
+    authorization: 'Bearer secret',
+    cookie: 'no=1',
+  });
   await broker.idle();
-  expect(delivered.map(({ to }) => to)).toEqual(['first', 'second']);
-  expect(delivered[0]?.headers.get('prefer')).toBe('reply');
-  expect(delivered[0]?.headers.get('kn-namespace')).toBe('default');
-  expect(delivered.every(({ event: seen }) => seen.knativebrokerttl === undefined)).toBe(true);
+  const [first, second] = delivered.map(({ headers }) => Object.fromEntries(headers));
+  expect(first).toMatchObject({
+    'x-request-id': 'r1',
+    'knative-thing': 'k',
+    'x-b3-traceid': 'b3',
+    traceparent,
+  });
+  expect(second).toMatchObject({ 'x-request-id': 'r2' });
+  for (const name of ['authorization', 'cookie', 'set-cookie']) {
+    expect(first).not.toHaveProperty(name);
+    expect(second).not.toHaveProperty(name);
+  }
 });
 
-test('an event that causes itself ends when its hops are used up', async () => {
-  const { broker, post, names } = brokerOf([edge('loop', { type: 'a' })], {
-    loop: (received) => {
-      const { headers, body } = writeBinary(event({ id: String(Number(received.id) + 1) }));
-      return new Response(body, { headers });
+test('replies are matched against every Trigger, that of their author too, and each costs a hop', async () => {
+  const { broker, post, names } = brokerOf([edge('loop', { type: 'a' }), edge('beside', { type: 'a' })], {
+    loop: (received) => replyWith(event({ id: String(Number(received.id) + 1) })),
+  });
+  await post(event({ knativebrokerttl: 4 }));
+  await broker.idle();
+  expect(names().sort()).toEqual(['beside', 'beside', 'beside', 'loop', 'loop', 'loop']);
+});
+
+test('an author cannot give its reply more hops than are left', async () => {
+  const { broker, post, names } = brokerOf([edge('loop', {})], {
+    loop: (received) => replyWith(event({ id: `${received.id}+`, knativebrokerttl: 255 })),
+  });
+  await post(event({ knativebrokerttl: 3 }));
+  await broker.idle();
+  expect(names()).toHaveLength(2);
+});
+
+test('a reply without hops fails the event that it answers', async () => {
+  const { broker, post, delivered } = brokerOf([edge('s', { type: 'a' }, SINK)], {
+    s: () => replyWith(event({ id: '2', type: 'b' })),
+  });
+  await post(event({ knativebrokerttl: 2 }));
+  await broker.idle();
+  expect(delivered.at(-1)).toMatchObject({
+    to: 'sink',
+    event: {
+      id: '1',
+      knativeerrorcode: '400',
+      knativeerrordest: expect.stringMatching(/\/default\/default$/),
     },
   });
-  await post(event({ knativebrokerttl: 6 }));
-  await broker.idle();
-  expect(names()).toHaveLength(5);
+  expect(broker.stats().s).toMatchObject({ delivered: 0, deadLettered: 1 });
 });
 
-test.each([404, 408, 409, 429, 500, 503])('%i is retried, exponentially from the delay on', async (code) => {
-  const { broker, post, names, pauses } = brokerOf(
-    [edge('s', {}, { retry: 3, backoffPolicy: 'exponential', backoffDelay: 100 })],
-    {
-      s: (_, attempt) => status(attempt < 4 ? code : 202),
-    },
-  );
-  await post(event());
+test('a TTL that is no integer counts as none', async () => {
+  const { broker, post, names } = brokerOf([edge('s', {})]);
+  await post(event({ knativebrokerttl: 'soon' }));
   await broker.idle();
-  expect(names()).toHaveLength(4);
-  expect(pauses).toEqual([100, 200, 400]);
-  expect(broker.stats().s).toMatchObject({ delivered: 1, retried: 3, lost: 0 });
+  expect(names()).toEqual(['s']);
 });
 
-test('linear backoff retries first at once', async () => {
-  const { broker, post, pauses } = brokerOf(
-    [edge('s', {}, { retry: 3, backoffPolicy: 'linear', backoffDelay: 100 })],
-    { s: () => status(500) },
-  );
-  await post(event());
-  await broker.idle();
-  expect(pauses).toEqual([100, 200]);
-});
-
-test.each([301, 400, 401, 413, 422])('%i is not retried and goes to the dead letter sink', async (code) => {
-  const sink = 'http://sink/';
-  const { broker, post, delivered } = brokerOf([edge('s', {}, { retry: 5, deadLetterSink: sink })], {
-    s: () => status(code, 'no'),
+test('a publisher in this process is told what an ingress would answer', async () => {
+  const { broker } = brokerOf([]);
+  await expect(broker.publisher('other').publish([event()])).rejects.toMatchObject({ code: 'not_found' });
+  await expect(broker.publisher().publish([event({ knativebrokerttl: 1 })])).rejects.toMatchObject({
+    code: 'malformed_event',
   });
-  await post(event({ tenant: 'acme' }));
-  await broker.idle();
-  expect(delivered.map(({ to }) => to)).toEqual(['s', 'sink']);
-  expect(delivered[1]?.event).toMatchObject({
-    id: '1',
-    tenant: 'acme',
-    data: { n: 1 },
-    knativeerrordest: 'http://s/',
-    knativeerrorcode: String(code),
-  });
-  expect(Buffer.from(String(delivered[1]?.event.knativeerrordata), 'base64').toString()).toBe('no');
-  expect(broker.stats().s).toMatchObject({ delivered: 0, deadLettered: 1, lost: 0 });
 });
 
-test('the error data of a dead letter is at most 1,024 base64 characters', async () => {
-  const { broker, post, delivered } = brokerOf([edge('s', {}, { deadLetterSink: 'http://sink/' })], {
-    s: () => status(400, 'x'.repeat(5000)),
-  });
-  await post(event());
-  await broker.idle();
-  expect(String(delivered[1]?.event.knativeerrordata)).toHaveLength(1024);
-});
-
-test('a 2xx answer that is no event is a failure, and is retried', async () => {
-  const { broker, post, delivered } = brokerOf(
-    [edge('s', {}, { retry: 1, deadLetterSink: 'http://sink/' })],
-    {
-      s: () => new Response('{"ok":true}', { headers: { 'content-type': 'application/json' } }),
-    },
-  );
-  await post(event());
-  await broker.idle();
-  expect(delivered.map(({ to }) => to)).toEqual(['s', 's', 'sink']);
-  expect(delivered[2]?.event.knativeerrorcode).toBe('502');
-});
-
-test('an attempt that takes too long is aborted and counts as no answer', async () => {
-  let aborted = false;
-  const { broker, post, delivered } = brokerOf(
-    [edge('s', {}, { timeout: 20, deadLetterSink: 'http://sink/' })],
-    {},
-    {
-      deliver: async (url, request) => {
-        if (new URL(url).host === 'sink') {
-          delivered.push({
-            to: 'sink',
-            event: readEvent(request.headers, new Uint8Array(await request.arrayBuffer())),
-            headers: request.headers,
-          });
-          return status(202);
-        }
-        request.signal.addEventListener('abort', () => {
-          aborted = true;
-        });
-        return new Promise(() => {});
-      },
-    },
-  );
-  await post(event());
-  await broker.idle();
-  expect(aborted).toBe(true);
-  expect(delivered[0]?.event.knativeerrorcode).toBe('-1');
-});
-
-test('without a sink a failed event is counted as lost', async () => {
-  const { broker, post } = brokerOf([edge('s', {})], { s: () => status(400) });
-  await post(event());
-  await broker.idle();
-  expect(broker.stats().s).toMatchObject({ lost: 1 });
-});
-
-test('a full queue holds producers back, then turns them away; other triggers go on', async () => {
+/** A subscriber that answers when it is let. */
+function held() {
   let release = () => {};
-  const held = new Promise<void>((resolve) => {
+  const gate = new Promise<void>((resolve) => {
     release = resolve;
   });
+  return { release, subscriber: () => gate.then(() => status(202)) };
+}
+
+test('a full queue holds producers back, then turns them away; other Triggers go on', async () => {
+  const { release, subscriber } = held();
   const { broker, post, names } = brokerOf(
     [edge('slow', { type: 'a' }, {}, 1), edge('quick', { type: 'b' })],
-    { slow: async () => held.then(() => status(202)) },
+    { slow: subscriber },
     { limits: { events: 2 }, admissionMs: 30 },
   );
   expect((await post(event({ id: '1' }))).status).toBe(202);
@@ -265,6 +188,50 @@ test('a full queue holds producers back, then turns them away; other triggers go
   release();
   await broker.idle();
   expect(names().sort()).toEqual(['quick', 'slow', 'slow']);
+});
+
+test('a producer that waits for room is let in when there is some', async () => {
+  const { release, subscriber } = held();
+  const { broker, post, names } = brokerOf(
+    [edge('slow', {}, {}, 1)],
+    { slow: subscriber },
+    { limits: { events: 1 } },
+  );
+  await post(event({ id: '1' }));
+  const waiting = post(event({ id: '2' }));
+  release();
+  expect((await waiting).status).toBe(202);
+  await broker.idle();
+  expect(names()).toEqual(['slow', 'slow']);
+});
+
+test('an event is queued for all of its Triggers or for none', async () => {
+  const { release, subscriber } = held();
+  const { broker, post, names } = brokerOf(
+    [edge('slow', {}, {}, 1), edge('quick', {})],
+    { slow: subscriber },
+    { limits: { events: 1 }, admissionMs: 1 },
+  );
+  await post(event({ id: '1' }));
+  expect((await post(event({ id: '2' }))).status).toBe(503);
+  release();
+  await broker.idle();
+  expect(names().sort()).toEqual(['quick', 'slow']);
+});
+
+test('a queue is bounded in bytes too, and takes one event that alone is larger', async () => {
+  const { release, subscriber } = held();
+  const { broker, post } = brokerOf(
+    [edge('slow', {}, {}, 1)],
+    { slow: subscriber },
+    { limits: { bytes: 2000 }, admissionMs: 1 },
+  );
+  const large = { data: { text: 'x'.repeat(3000) } };
+  expect((await post(event({ id: '1', ...large }))).status).toBe(202);
+  expect((await post(event({ id: '2' }))).status).toBe(503);
+  release();
+  await broker.idle();
+  expect(broker.stats().slow).toMatchObject({ waiting: 0, delivered: 1 });
 });
 
 test('a subscriber gets no more events at once than its Service takes', async () => {
@@ -283,28 +250,20 @@ test('a subscriber gets no more events at once than its Service takes', async ()
   expect(most).toBe(3);
 });
 
-test('a retry that waits does not hold up what is behind it', async () => {
-  const order: string[] = [];
-  const { broker, post } = brokerOf(
-    [edge('s', {}, { retry: 1, backoffPolicy: 'exponential', backoffDelay: 50 }, 1)],
-    {
-      s: (received, attempt) => {
-        order.push(received.id);
-        return status(received.id === 'bad' && attempt === 1 ? 500 : 202);
-      },
-    },
-    { pause: (ms) => new Promise((resolve) => setTimeout(resolve, ms)) },
-  );
-  await post(event({ id: 'bad' }));
-  await post(event({ id: 'good' }));
-  await broker.idle();
-  expect(order).toEqual(['bad', 'good', 'bad']);
+test('closing lets what is under way end, and takes nothing more', async () => {
+  const { release, subscriber } = held();
+  const { broker, post, names } = brokerOf([edge('s', {})], { s: subscriber });
+  await post(event());
+  const closed = broker.close();
+  expect((await post(event())).status).toBe(503);
+  release();
+  await closed;
+  expect(names()).toEqual(['s']);
 });
 
-test('closing lets what is under way end, and takes nothing more', async () => {
-  const { broker, post, names } = brokerOf([edge('s', {})]);
+test('closing does not wait for ever', async () => {
+  const { broker, post } = brokerOf([edge('s', {}, SINK)], { s: () => new Promise<Response>(() => {}) });
   await post(event());
-  await broker.close();
-  expect(names()).toEqual(['s']);
-  expect((await post(event())).status).toBe(503);
+  await broker.close(20);
+  expect(broker.stats().s).toMatchObject({ waiting: 0, delivered: 0, deadLettered: 0 });
 });

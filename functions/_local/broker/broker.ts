@@ -5,7 +5,7 @@ import { readEvent } from '../../_shared/runtime/cloudevents.ts';
 import { problemResponse } from '../../_shared/runtime/problem.ts';
 import type { Logger, Publisher } from '../../_shared/stage.ts';
 import type { Topology } from '../wiring/topology.ts';
-import { type Deliver, enterTtl, passes } from './delivery.ts';
+import { type Deliver, enterTtl, type Passing, passedOn, passes } from './delivery.ts';
 import { eventBytes, type QueueLimits, type QueueStats, TriggerQueue } from './queue.ts';
 
 export interface BrokerOptions {
@@ -33,6 +33,8 @@ const ADMISSION_MS = 10_000;
 /** The Kafka broker's `max.request.size`; events should stay under 64 KiB. */
 const MAX_EVENT_BYTES = 1024 * 1024;
 const DRAIN_MS = 5000;
+/** Where Knative's ingress for this kind of Broker is found. */
+const INGRESS = 'http://broker-ingress.knative-eventing.svc.cluster.local';
 
 /**
  * A Broker in this process, with the multi-tenant channel Broker's filtering, delivery, replies and dead letters. Unlike
@@ -49,14 +51,11 @@ export function createBroker(topology: Topology, options: BrokerOptions): Embedd
   const queues = new Map<string, TriggerQueue[]>();
   for (const { namespace, name } of topology.brokers) {
     const key = `${namespace}/${name}`;
-    const reply = async (event: CloudEvent) => {
-      // A reply may wait as long as it must: the types that cause each other form no loop.
-      if (!(await admit(key, event, Number.POSITIVE_INFINITY)))
-        log.error({ event: event.id, type: event.type }, 'reply dropped: TTL');
-    };
     const tools = {
       deliver: options.deliver,
-      reply,
+      // A reply may wait as long as it must: the types that cause each other form no loop.
+      reply: (passing: Passing) => admit(key, passing, Number.POSITIVE_INFINITY),
+      ingress: `${INGRESS}/${key}`,
       log,
       limits,
       signal: stop.signal,
@@ -73,7 +72,7 @@ export function createBroker(topology: Topology, options: BrokerOptions): Embedd
   /** Queues an event for every Trigger that it passes, for all or for none. False when its TTL is used up. */
   async function admit(
     key: string,
-    event: CloudEvent,
+    { event, headers }: Passing,
     waitMs: number,
     signal?: AbortSignal,
   ): Promise<boolean> {
@@ -92,33 +91,34 @@ export function createBroker(topology: Topology, options: BrokerOptions): Embedd
         throw new KnarrError('unavailable', `The queue of ${full.edge.name} is full.`, { retryAfter: 1 });
       await changeOrTimeout(full, left);
     }
-    for (const queue of matching) queue.add(entered, bytes);
+    for (const queue of matching) queue.add({ event: entered, headers }, bytes);
     return true;
   }
 
-  async function enter(key: string, event: CloudEvent, signal?: AbortSignal): Promise<boolean> {
+  /** Throws `malformed_event` for an event that has used up its hops. */
+  async function enter(key: string, passing: Passing, signal?: AbortSignal): Promise<void> {
+    if (!queues.has(key)) throw new KnarrError('not_found', 'There is no such Broker.');
     if (!accepting) throw new KnarrError('unavailable', 'The broker is shutting down.');
-    return admit(key, event, admissionMs, signal);
+    if (await admit(key, passing, admissionMs, signal)) return;
+    throw new KnarrError('malformed_event', 'The event has used up its hops (knativebrokerttl).');
   }
 
   async function ingress(request: Request): Promise<Response> {
-    const key = new URL(request.url).pathname.slice(1);
-    if (!queues.has(key)) throw new KnarrError('not_found', 'There is no such Broker.');
+    const allow = 'POST, OPTIONS';
     if (request.method === 'OPTIONS') {
-      const headers = { allow: 'POST, OPTIONS', 'webhook-allowed-origin': '*', 'webhook-allowed-rate': '*' };
-      return new Response(null, { headers });
+      return new Response(null, {
+        headers: { allow, 'webhook-allowed-origin': '*', 'webhook-allowed-rate': '*' },
+      });
     }
     if (request.method !== 'POST') {
-      const answer = problemResponse(
-        new KnarrError('method_not_allowed', 'Only POST and OPTIONS are allowed here.'),
-      );
-      answer.headers.set('allow', 'POST, OPTIONS');
+      const error = new KnarrError('method_not_allowed', `Only ${allow} are allowed here.`);
+      const answer = problemResponse(error);
+      answer.headers.set('allow', allow);
       return answer;
     }
-    const event = readEvent(request.headers, await readBody(request, MAX_EVENT_BYTES));
-    if (!(await enter(key, event, request.signal))) {
-      throw new KnarrError('malformed_event', 'The event has used up its hops (knativebrokerttl).');
-    }
+    const key = new URL(request.url).pathname.replace(/^\/|\/$/g, '');
+    if (!queues.has(key)) throw new KnarrError('not_found', 'There is no such Broker.');
+    await enter(key, { event: await eventOf(request), headers: passedOn(request.headers) }, request.signal);
     return new Response(null, { status: 202 });
   }
 
@@ -126,7 +126,7 @@ export function createBroker(topology: Topology, options: BrokerOptions): Embedd
     fetch: (request) => ingress(request).catch((thrown) => problemResponse(thrown)),
     publisher: (broker = 'default', namespace = 'default') => ({
       async publish(events, signal) {
-        for (const event of events) await enter(`${namespace}/${broker}`, event, signal);
+        for (const event of events) await enter(`${namespace}/${broker}`, { event, headers: {} }, signal);
       },
     }),
     async idle() {
@@ -146,6 +146,17 @@ export function createBroker(topology: Topology, options: BrokerOptions): Embedd
       stop.abort();
     },
   };
+}
+
+/** An ingress answers 400 to whatever is no event, batches and other formats too. */
+async function eventOf(request: Request): Promise<CloudEvent> {
+  try {
+    return readEvent(request.headers, await readBody(request, MAX_EVENT_BYTES));
+  } catch (thrown) {
+    const error = KnarrError.from(thrown);
+    if (error.code !== 'invalid_request' && error.code !== 'unsupported_media_type') throw error;
+    throw new KnarrError('malformed_event', error.message, { cause: thrown });
+  }
 }
 
 async function changeOrTimeout(queue: TriggerQueue, ms: number): Promise<void> {

@@ -5,12 +5,22 @@ import type { ResolvedDelivery } from '../wiring/topology.ts';
 /** Sends a request to a URL; in one process to the stage itself, else by HTTP. */
 export type Deliver = (url: string, request: Request) => Promise<Response>;
 
-/** How one attempt ended. `status` is -1 when no answer came (Knative's `NoResponse`). */
-export type Attempt =
-  | { ok: true; reply: CloudEvent | undefined }
-  | { ok: false; status: number; body: Uint8Array };
+/** An event on its way, with the headers of its request that a Broker passes on. */
+export interface Passing {
+  event: CloudEvent;
+  headers: Record<string, string>;
+}
 
-const NO_RESPONSE = -1;
+/** How one attempt ended. */
+export type Attempt = { ok: true; reply: Passing | undefined } | Failure;
+export interface Failure {
+  ok: false;
+  status: number;
+  body: Uint8Array;
+}
+
+/** What Knative Eventing makes of it when no answer comes (event_dispatcher.go). */
+const NO_ANSWER = 500;
 /** A non-empty 2xx answer that is no event counts as this (Knative Eventing, event_dispatcher.go). */
 const BAD_REPLY = 502;
 /** Largest reply that is read: the Kafka broker's `max.request.size`. */
@@ -19,8 +29,12 @@ const TTL = 'knativebrokerttl';
 
 /** Knative Eventing retries these and every 5xx (pkg/kncloudevents/retries.go). */
 const RETRIED = new Set([404, 408, 409, 429]);
-export const isRetried = (status: number): boolean =>
-  status === NO_RESPONSE || status >= 500 || RETRIED.has(status);
+export const isRetried = (status: number): boolean => status >= 500 || RETRIED.has(status);
+
+/** Headers that Brokers pass from request to request beside the event's own (pkg/utils/headers.go), and W3C trace context. */
+const PASSED_ON = /^(x-request-id|retry-after|traceparent|tracestate|baggage|(knative|x-b3)-.*)$/;
+export const passedOn = (headers: Headers): Record<string, string> =>
+  Object.fromEntries([...headers].filter(([name]) => PASSED_ON.test(name)));
 
 /**
  * Milliseconds before retry number `retry` (from 0): linear d·n, exponential d·2ⁿ, as the multi-tenant channel broker
@@ -37,7 +51,7 @@ export function backoff(delivery: ResolvedDelivery, retry: number): number {
 export async function attempt(
   deliver: Deliver,
   url: string,
-  event: CloudEvent,
+  { event, headers: passed }: Passing,
   { timeout, namespace, signal }: { timeout: number | undefined; namespace: string; signal: AbortSignal },
 ): Promise<Attempt> {
   const { [TTL]: ttl, ...sent } = event;
@@ -47,7 +61,9 @@ export async function attempt(
   if (signal.aborted) follow();
   signal.addEventListener('abort', follow, { once: true });
   const timer =
-    timeout === undefined ? undefined : setTimeout(() => controller.abort(new Error('timeout')), timeout);
+    timeout === undefined
+      ? undefined
+      : setTimeout(() => controller.abort(new Error(`no answer within ${timeout} ms`)), timeout);
   const aborted = new Promise<never>((_, reject) => {
     if (controller.signal.aborted) reject(controller.signal.reason);
     controller.signal.addEventListener('abort', () => reject(controller.signal.reason), { once: true });
@@ -57,19 +73,25 @@ export async function attempt(
   try {
     const request = new Request(url, {
       method: 'POST',
-      headers: { ...headers, prefer: 'reply', 'kn-namespace': namespace },
+      headers: { ...passed, ...headers, prefer: 'reply', 'kn-namespace': namespace },
       body,
       signal: controller.signal,
     });
     // A subscriber in this process may not look at its signal: the attempt ends all the same.
     return await Promise.race([deliver(url, request).then((response) => readAnswer(response, ttl)), aborted]);
-  } catch {
-    return { ok: false, status: NO_RESPONSE, body: new Uint8Array() };
+  } catch (thrown) {
+    return failure(NO_ANSWER, `dispatch error: ${(thrown as Error).message}`);
   } finally {
     clearTimeout(timer);
     signal.removeEventListener('abort', follow);
   }
 }
+
+export const failure = (status: number, reason: string): Failure => ({
+  ok: false,
+  status,
+  body: new TextEncoder().encode(reason),
+});
 
 async function readAnswer(response: Response, ttl: unknown): Promise<Attempt> {
   const body = new Uint8Array(await response.arrayBuffer());
@@ -80,7 +102,8 @@ async function readAnswer(response: Response, ttl: unknown): Promise<Attempt> {
   if (body.byteLength > MAX_REPLY_BYTES) return { ok: false, status: BAD_REPLY, body: new Uint8Array() };
   try {
     const reply = readEvent(response.headers, body);
-    return { ok: true, reply: { ...reply, ...(ttl === undefined ? {} : { [TTL]: ttl }) } };
+    const event = { ...reply, ...(ttl === undefined ? {} : { [TTL]: ttl }) };
+    return { ok: true, reply: { event, headers: passedOn(response.headers) } };
   } catch {
     return { ok: false, status: BAD_REPLY, body };
   }
@@ -90,13 +113,9 @@ async function readAnswer(response: Response, ttl: unknown): Promise<Attempt> {
 const MAX_ERROR_DATA = 1024;
 
 /** The event as its dead letter sink gets it. */
-export function toDeadLetter(
-  event: CloudEvent,
-  destination: string,
-  status: number,
-  body: Uint8Array,
-): CloudEvent {
-  const { [TTL]: _, ...original } = event;
+export function toDeadLetter(event: CloudEvent, destination: string, { status, body }: Failure): CloudEvent {
+  // What an earlier failure left on it says nothing of this one.
+  const { [TTL]: _, knativeerrordata: __, ...original } = event;
   const kept = body.subarray(0, (MAX_ERROR_DATA / 4) * 3);
   return {
     ...(original as CloudEvent),
@@ -106,18 +125,22 @@ export function toDeadLetter(
   };
 }
 
-/** Sets the TTL of an event that enters the Broker; undefined when its hops are used up. */
+const INITIAL_TTL = 255;
+
+/** Sets the TTL of an event that enters the Broker; undefined when its hops are used up. What is no integer counts as none. */
 export function enterTtl(event: CloudEvent): CloudEvent | undefined {
-  const INITIAL = 255;
-  const given = event[TTL] === undefined ? Number.NaN : Number(event[TTL]);
-  const ttl = Number.isInteger(given) ? given - 1 : INITIAL;
+  const given = String(event[TTL] ?? '');
+  const ttl = /^-?\d+$/.test(given) ? Number(given) - 1 : INITIAL_TTL;
   return ttl <= 0 ? undefined : { ...event, [TTL]: ttl };
 }
 
-/** `filter.attributes`: all must match; "" asks only that the attribute is there and not empty. Only strings match. */
-export function passes(attributes: Record<string, string>, event: CloudEvent): boolean {
+/**
+ * `filter.attributes`: all must match; "" asks only that the attribute is there and not empty. A value is compared as a
+ * string, so that an integer or a boolean of a structured event matches none.
+ */
+export function passes(attributes: Record<string, string>, { data: _, ...event }: CloudEvent): boolean {
   return Object.entries(attributes).every(([name, expected]) => {
     const value = event[name];
-    return typeof value === 'string' && (expected === '' ? value !== '' : value === expected);
+    return expected === '' ? value !== undefined && value !== '' : value === expected;
   });
 }

@@ -3,7 +3,16 @@ import type { CloudEvent } from '../../_shared/events.ts';
 import { writeStructured } from '../../_shared/runtime/cloudevents.ts';
 import type { Logger } from '../../_shared/stage.ts';
 import type { Edge } from '../wiring/topology.ts';
-import { type Attempt, attempt, backoff, type Deliver, isRetried, toDeadLetter } from './delivery.ts';
+import {
+  type Attempt,
+  attempt,
+  backoff,
+  type Deliver,
+  failure,
+  isRetried,
+  type Passing,
+  toDeadLetter,
+} from './delivery.ts';
 
 export interface QueueLimits {
   /** Events of one Trigger that may wait or be under way. */
@@ -25,8 +34,10 @@ export interface QueueStats {
 
 export interface QueueTools {
   deliver: Deliver;
-  /** Feeds a reply back into the Broker; resolves when it has been queued. */
-  reply(event: CloudEvent): Promise<void>;
+  /** Feeds a reply back into the Broker; resolves when it has been queued, with false when its hops are used up. */
+  reply(passing: Passing): Promise<boolean>;
+  /** URL of the Broker that replies go to. */
+  ingress: string;
   log: Logger;
   limits: QueueLimits;
   signal: AbortSignal;
@@ -66,10 +77,11 @@ export class TriggerQueue {
     return new Promise((resolve) => this.#roomWaiters.push(resolve));
   }
 
-  add(event: CloudEvent, bytes: number): void {
+  add(passing: Passing, bytes: number): void {
+    const { event } = passing;
     this.stats.waiting++;
     this.#bytes += bytes;
-    void this.#handle(event)
+    void this.#handle(passing)
       .catch((error: Error) => {
         this.stats.lost++;
         this.#tools.log.error({ trigger: this.edge.name, event: event.id, err: error }, 'delivery failed');
@@ -81,41 +93,47 @@ export class TriggerQueue {
       });
   }
 
-  async #handle(event: CloudEvent): Promise<void> {
+  async #handle(passing: Passing): Promise<void> {
     const { edge } = this;
-    const last = await this.#send(edge.subscriber, event);
+    const { event } = passing;
+    let destination = edge.subscriber;
+    let last = await this.#send(destination, passing);
+    if (last.ok && last.reply && !(await this.#tools.reply(last.reply))) {
+      // A reply that the Broker does not take fails the event that it answers.
+      destination = this.#tools.ingress;
+      last = failure(400, 'The reply has used up its hops (knativebrokerttl).');
+    }
     if (last.ok) {
-      if (last.reply) await this.#tools.reply(last.reply);
       this.stats.delivered++;
       return;
     }
     if (this.#tools.signal.aborted) return;
     const fields = { trigger: edge.name, event: event.id, type: event.type, status: last.status };
-    if (edge.delivery.deadLetterSink === undefined) {
+    const sink = edge.delivery.deadLetterSink;
+    if (sink === undefined) {
       this.stats.lost++;
       this.#tools.log.error(fields, 'event dropped: delivery failed and there is no dead letter sink');
       return;
     }
-    const letter = toDeadLetter(event, edge.subscriber, last.status, last.body);
-    const sent = await this.#send(edge.delivery.deadLetterSink, letter);
+    // What a dead letter sink replies is discarded, as Knative does.
+    const sent = await this.#send(sink, { ...passing, event: toDeadLetter(event, destination, last) });
     if (sent.ok) {
       this.stats.deadLettered++;
       this.#tools.log.warn(fields, 'event dead-lettered');
-      if (sent.reply) await this.#tools.reply(sent.reply);
     } else {
       this.stats.lost++;
       this.#tools.log.error({ ...fields, sink: sent.status }, 'event lost: the dead letter sink refused it');
     }
   }
 
-  async #send(url: string, event: CloudEvent): Promise<Attempt> {
+  async #send(url: string, passing: Passing): Promise<Attempt> {
     const { delivery, namespace } = this.edge;
     const { deliver, signal, pause = (ms, stop) => sleep(ms, undefined, { signal: stop }) } = this.#tools;
     for (let retry = 0; ; retry++) {
       await this.#acquire();
       let result: Attempt;
       try {
-        result = await attempt(deliver, url, event, { timeout: delivery.timeout, namespace, signal });
+        result = await attempt(deliver, url, passing, { timeout: delivery.timeout, namespace, signal });
       } finally {
         this.#release();
       }
