@@ -28,6 +28,9 @@ export function pointId(
   return uuidv5('point', tenant, document, version, chunk, generation);
 }
 
+/** Short hash of a text that is embedded and indexed: 128 bits of its SHA-256, hex. */
+export const textHash = (text: string): string => contentHash(text).slice(0, 32);
+
 /** SHA-256 of the content, lower-case hex. */
 export function contentHash(content: string | Uint8Array): string {
   return createHash('sha256').update(content).digest('hex');

@@ -2,6 +2,7 @@ import type { Hono } from 'hono';
 import type { z } from 'zod';
 import type { Config, Knobs } from './config.ts';
 import type { CloudEvent, Emitted, EventData, EventName } from './events.ts';
+import type { Metrics } from './telemetry/metrics.ts';
 
 export const STAGES = [
   'gateway',
@@ -29,6 +30,8 @@ export interface Caller {
   tenant: string;
   /** `user:…` and `group:…` names plus `*`, which stands for everybody in the tenant. */
   principals: readonly string[];
+  /** Collections that the token is limited to; undefined: all of the tenant. The edge sees to it, it travels no further. */
+  collections?: readonly string[] | undefined;
 }
 
 /** What travels with every call from stage to stage. */
@@ -71,6 +74,7 @@ export type EventBindings<Deps> = { readonly [N in EventName]?: EventBinding<Dep
 /** Tools a stage is opened with. */
 export interface StageTools {
   log: Logger;
+  metrics: Pick<Metrics, 'count' | 'gauge'>;
 }
 
 /**
@@ -88,8 +92,16 @@ export interface Stage<Deps, In = unknown, Out = unknown, K extends Knobs = Knob
   on: EventBindings<Deps>;
   /** Types it says on its own account, not in answer to an event that it consumes. */
   emits?: readonly EventName[];
-  /** Refuses a request by throwing, before its body is read. Health, metrics and info are always answered. */
-  admit?(request: Request, deps: Deps): void;
+  /**
+   * For the stage at the edge: who asks from outside this process, by what the request proves. Undefined: nobody in
+   * particular, which only the stage's own routes may answer. Refuses by throwing, before a body is read. Health, metrics
+   * and info are always answered. A stage without it believes a call's headers: only stages reach its port.
+   */
+  admit?(request: Request, deps: Deps): Promise<Caller | undefined>;
+  /** The same for an event at `POST /`: throws unless the Broker sends it. */
+  admitEvent?(request: Request, deps: Deps): Promise<void>;
+  /** Throws `ConfigError` when, configured like this, it must not be reachable at this address (`''`: at every one). */
+  checkAddress?(hostname: string, config: Config<K>): void;
   /** Called when the stage is to end: what would hold its server open, such as a stream that follows something, lets go. */
   drain?(deps: Deps): void;
   /** Further HTTP routes beside the runtime's own; only the gateway has them. */

@@ -47,6 +47,7 @@ async function indexed(document: string, texts: string[], acl = ['*']): Promise<
     ref,
     texts.map((_, chunk) => chunk),
   );
+  await documents.complete(ref);
   return version;
 }
 

@@ -6,13 +6,21 @@ import { type Emitted, type EventData, emit } from '../_shared/events.ts';
 import { checkGeneration, parseGenerationId } from '../_shared/generation.ts';
 import { pointId } from '../_shared/ids.ts';
 import type { Context, EventContext } from '../_shared/stage.ts';
-import type { ChunkRow, DocumentRef, DocumentStore } from '../_shared/stores/documents/port.ts';
+import type {
+  ChunkRow,
+  DocumentRef,
+  DocumentState,
+  DocumentStore,
+} from '../_shared/stores/documents/port.ts';
 import type { Point, VectorStore } from '../_shared/stores/vectors/port.ts';
 import { decodeVector } from '../_shared/vectors.ts';
 
 export interface IndexDeps {
   vectors: Pick<VectorStore, 'upsert' | 'remove' | 'count' | 'ping'>;
-  documents: Pick<DocumentStore, 'version' | 'chunks' | 'recordIndexed' | 'generationOf' | 'close'>;
+  documents: Pick<
+    DocumentStore,
+    'version' | 'chunks' | 'recordIndexed' | 'complete' | 'recordRemoved' | 'generationOf' | 'close'
+  >;
 }
 
 export const IndexInput = z.object({ collection: CollectionName.default('default') });
@@ -36,7 +44,10 @@ export async function describeIndex(
   return { collection, generation, dimensions: made.dimensions, points };
 }
 
-/** Writes a batch's points, and says so when with them the version is complete. Work on a version that has ended is dropped. */
+/**
+ * Writes a batch's points; with the last of them the points of older versions go, and the version is `indexed`. Safe to
+ * repeat and to break off anywhere: a version is called indexed only when the store holds its points and no older ones.
+ */
 export async function indexChunks(
   batch: EventData<'chunks.embedded'>,
   context: EventContext<IndexDeps>,
@@ -45,9 +56,10 @@ export async function indexChunks(
   const { document, version, collection, generation, dimensions } = batch;
   const ref: DocumentRef = { tenant, document, version };
   checkGeneration(generation, batch.model, dimensions);
-  if (!(await isUnderWay(deps, ref))) {
+  const before = await deps.documents.version(ref);
+  if (!isUnderWay(before?.state)) {
     log.debug({ document, version }, 'vectors of a version that has ended were dropped');
-    return undefined;
+    return leave(ref, before?.state, deps);
   }
   const ordinals = batch.vectors.map(({ chunk }) => chunk);
   const rows = new Map((await deps.documents.chunks(ref, ordinals)).map((row) => [row.chunk, row]));
@@ -58,16 +70,24 @@ export async function indexChunks(
   });
   await deps.vectors.upsert({ tenant, collection, generation, dimensions }, points);
 
-  const { completed, total } = await deps.documents.recordIndexed(ref, ordinals);
-  const head = await deps.documents.version(ref);
-  if (head?.state === 'superseded' || head?.state === 'deleted') {
-    // A newer version was accepted meanwhile, and may have cleaned up before these points were written.
-    await deps.vectors.remove(tenant, document, version + 1);
-    return undefined;
-  }
-  if (!completed) return undefined;
+  const { indexed, total } = await deps.documents.recordIndexed(ref, ordinals);
+  // A newer version may have been accepted, and cleaned up, before these points were written.
+  if (total === 0) return leave(ref, (await deps.documents.version(ref))?.state, deps);
+  if (indexed < total) return undefined;
   await deps.vectors.remove(tenant, document, version);
+  const completed = await deps.documents.complete(ref);
+  // Said again when the last batch comes again: the first answer may have been lost.
+  if (!completed && before?.state !== 'indexed') return undefined;
   return emit('document.indexed', document, { document, version, collection, chunks: total, generation });
+}
+
+/** Takes the points of a version that is no longer wanted out of the store. */
+async function leave(
+  { tenant, document, version }: DocumentRef,
+  state: DocumentState | undefined,
+  { vectors }: IndexDeps,
+): Promise<undefined> {
+  if (state === 'superseded' || state === 'deleted') await vectors.remove(tenant, document, version + 1);
 }
 
 /** Removes every point of the versions that the delete ended. */
@@ -76,13 +96,12 @@ export async function removeDocument(
   { tenant, deps }: EventContext<IndexDeps>,
 ): Promise<undefined> {
   await deps.vectors.remove(tenant, document, version + 1);
+  await deps.documents.recordRemoved({ tenant, document, version });
 }
 
-/** A version may also be `indexed` already: its last batch was delivered twice. */
-async function isUnderWay({ documents }: IndexDeps, ref: DocumentRef): Promise<boolean> {
-  const state = (await documents.version(ref))?.state;
-  return state === 'chunked' || state === 'embedded' || state === 'indexed';
-}
+/** A version may also be `indexed` already: its last batch was delivered twice, or its points are made anew. */
+const isUnderWay = (state: DocumentState | undefined) =>
+  state === 'chunked' || state === 'embedded' || state === 'indexed';
 
 function toPoint(tenant: string, generation: string, row: ChunkRow, vector: Float32Array): Point {
   const { document, version, chunk, metadata, acl } = row;

@@ -1,8 +1,6 @@
 import { defineStage } from '../_shared/stage.ts';
-import { createDocumentStore } from '../_shared/stores/documents/open.ts';
 import { storeKnobs } from '../_shared/stores/knobs.ts';
-import { openDatabase } from '../_shared/stores/sql/open.ts';
-import { openPgVectors } from '../_shared/stores/vectors/pg.ts';
+import { openStores } from '../_shared/stores/open.ts';
 import { describeIndex, IndexInput, IndexOutput, indexChunks, removeDocument } from './handler.ts';
 
 export const stage = defineStage({
@@ -16,14 +14,7 @@ export const stage = defineStage({
     'document.deleted': { produces: [], handle: removeDocument },
   },
   knobs: storeKnobs,
-  async open(config) {
-    const database = await openDatabase(config);
-    const documents = await createDocumentStore(database);
-    return {
-      vectors: await openPgVectors(database),
-      documents: { ...documents, close: () => database.close() },
-    };
-  },
+  open: openStores,
   close: ({ documents }) => documents.close(),
   ready: ({ vectors }) => vectors.ping(),
 });

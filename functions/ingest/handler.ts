@@ -5,11 +5,14 @@ import { batchBySize, type Emitted, type EventData, emit, MAX_EVENT_DATA_BYTES }
 import type { Context, EventContext } from '../_shared/stage.ts';
 import type { DocumentStore } from '../_shared/stores/documents/port.ts';
 import type { OriginalStore } from '../_shared/stores/originals/port.ts';
+import type { VectorStore } from '../_shared/stores/vectors/port.ts';
 import type { Parser } from './parser/parser.ts';
+import { modelOf, withoutKnown } from './reuse.ts';
 
 export interface IngestDeps {
   documents: Pick<DocumentStore, 'version' | 'saveChunks' | 'ping' | 'close'>;
   originals: Pick<OriginalStore, 'get'>;
+  vectors: Pick<VectorStore, 'vectorsOf'>;
   parser: Parser;
 }
 
@@ -55,11 +58,15 @@ export async function previewDocument(
 /** Room that a batch's reference takes beside its chunks. */
 const REFERENCE_BYTES = 2048;
 
-/** Reads an accepted document, keeps its chunks and sends them on to be embedded. A version that has ended is dropped. */
+/**
+ * Reads an accepted document, keeps its chunks and sends them on to be embedded; those that say what a chunk of the
+ * version before said go straight to the index with its vectors. A version that has ended is dropped.
+ */
 export async function ingestDocument(
-  { document, version, collection }: EventData<'document.accepted'>,
-  { deps, tenant, signal, log }: EventContext<IngestDeps>,
+  { document, version, collection, afresh }: EventData<'document.accepted'>,
+  context: EventContext<IngestDeps>,
 ): Promise<Emitted[]> {
+  const { deps, tenant, signal, log } = context;
   const ref = { tenant, document, version };
   const record = await deps.documents.version(ref);
   if (!record) throw new KnarrError('unprocessable', `There is no version ${version} of this document.`);
@@ -79,16 +86,25 @@ export async function ingestDocument(
     context: chunkContext(parsed.title, headings),
     text,
   }));
-  const batches = batchBySize(chunks, MAX_EVENT_DATA_BYTES - REFERENCE_BYTES);
-  return batches.map((batch, index) =>
-    emit('chunks.created', document, {
-      document,
-      version,
-      collection,
-      generation,
-      batch: index,
-      batches: batches.length,
-      chunks: batch,
-    }),
-  );
+  const reference = { document, version, collection, generation };
+  const { unknown, known } = afresh
+    ? { unknown: chunks, known: [] }
+    : await withoutKnown(chunks, reference, context);
+  const created = batchBySize(unknown, MAX_EVENT_DATA_BYTES - REFERENCE_BYTES);
+  const embedded = batchBySize(known, MAX_EVENT_DATA_BYTES - REFERENCE_BYTES);
+  const batches = created.length + embedded.length;
+  return [
+    ...created.map((run, batch) =>
+      emit('chunks.created', document, { ...reference, batch, batches, chunks: run }),
+    ),
+    ...embedded.map((run, index) =>
+      emit('chunks.embedded', document, {
+        ...reference,
+        batch: created.length + index,
+        batches,
+        ...modelOf(generation),
+        vectors: run,
+      }),
+    ),
+  ];
 }

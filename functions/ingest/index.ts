@@ -3,8 +3,8 @@ import { bytes, type Config, duration, integer, knob } from '../_shared/config.t
 import { generationKnobs } from '../_shared/generation.ts';
 import { readModelJson } from '../_shared/models/folder.ts';
 import { defineStage } from '../_shared/stage.ts';
-import { openDocuments } from '../_shared/stores/documents/open.ts';
 import { storeKnobs } from '../_shared/stores/knobs.ts';
+import { openStores } from '../_shared/stores/open.ts';
 import { openOriginals } from '../_shared/stores/originals/open.ts';
 import { IngestInput, IngestOutput, ingestDocument, previewDocument } from './handler.ts';
 import { createParser, type Parser } from './parser/parser.ts';
@@ -52,11 +52,11 @@ export const stage = defineStage({
   input: IngestInput,
   output: IngestOutput,
   handle: previewDocument,
-  on: { 'document.accepted': { produces: ['chunks.created'], handle: ingestDocument } },
+  on: { 'document.accepted': { produces: ['chunks.created', 'chunks.embedded'], handle: ingestDocument } },
   knobs: { ...storeKnobs, ...parserKnobs },
   async open(config) {
     return {
-      documents: await openDocuments(config),
+      ...(await openStores(config)),
       originals: openOriginals(config),
       parser: openParser(config),
     };

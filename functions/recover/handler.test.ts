@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import type { z } from 'zod';
 import {
   type CloudEvent,
   type Emitted,
@@ -12,9 +13,12 @@ import { createDocumentStore } from '../_shared/stores/documents/open.ts';
 import type { DocumentStore } from '../_shared/stores/documents/port.ts';
 import type { Database } from '../_shared/stores/sql/database.ts';
 import { openPGlite } from '../_shared/stores/sql/pglite.ts';
+import { openPgVectors } from '../_shared/stores/vectors/pg.ts';
 import { createLogger } from '../_shared/telemetry/log.ts';
+import { createMetrics } from '../_shared/telemetry/metrics.ts';
+import type { DeadLetterPage } from './dead-letters.ts';
 import type { RecoverInput, RecoverOutput } from './handler.ts';
-import { stage } from './index.ts';
+import { createRecover, stage } from './index.ts';
 
 let database: Database;
 let documents: DocumentStore;
@@ -22,7 +26,16 @@ let running: RunningStage<RecoverInput, RecoverOutput>;
 beforeAll(async () => {
   database = await openPGlite();
   documents = await createDocumentStore(database);
-  running = runStage(stage, { documents }, { log: createLogger('silent') });
+  const vectors = await openPgVectors(database);
+  const originals = {
+    put: async () => {},
+    get: async () => undefined,
+    delete: async () => {},
+    ping: async () => {},
+  };
+  const limits = { redriveAfterMs: -1000, redriveAttempts: 1, purgeAfterMs: 60_000 };
+  const deps = createRecover({ documents, vectors, originals }, limits, createMetrics());
+  running = runStage(stage, deps, { log: createLogger('silent') });
 });
 afterAll(() => database?.close());
 
@@ -37,8 +50,11 @@ function dead(emitted: Emitted, tenant: string, body: unknown = PROBLEM, more: o
   };
 }
 const deliver = (event: CloudEvent) => running.receive(event, AbortSignal.timeout(10_000));
-const list = (tenant: string, page: Partial<RecoverInput> = {}) =>
-  running.call({ limit: 100, ...page }, { tenant, principals: ['*'], signal: AbortSignal.timeout(10_000) });
+const list = async (tenant: string, page: { limit?: number; cursor?: string | undefined } = {}) =>
+  (await running.call(
+    { action: 'list', limit: 100, ...page },
+    { tenant, principals: ['*'], signal: AbortSignal.timeout(10_000) },
+  )) as z.infer<typeof DeadLetterPage>;
 
 async function accepted(tenant: string) {
   const { document, version, collection } = await documents.accept({

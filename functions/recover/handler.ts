@@ -1,100 +1,93 @@
 import { z } from 'zod';
-import { CollectionName, DocumentId, Version } from '../_shared/contracts.ts';
-import { type CloudEvent, type Emitted, type EventName, emit, eventName } from '../_shared/events.ts';
-import { problemOf } from '../_shared/runtime/problem.ts';
+import { CollectionName } from '../_shared/contracts.ts';
+import type { Emitted, EventData } from '../_shared/events.ts';
+import type { Relay } from '../_shared/outbox.ts';
 import type { Context } from '../_shared/stage.ts';
-import type { DeadLetter, DocumentStore } from '../_shared/stores/documents/port.ts';
-import { errorOf, readLetter } from './letter.ts';
+import type { DocumentStore } from '../_shared/stores/documents/port.ts';
+import type { OriginalStore } from '../_shared/stores/originals/port.ts';
+import type { VectorStore } from '../_shared/stores/vectors/port.ts';
+import type { Metrics } from '../_shared/telemetry/metrics.ts';
+import { DeadLetterPage, listDeadLetters, Selection } from './dead-letters.ts';
+import { DRIFT_KINDS, Drift, reconcile } from './reconcile.ts';
+import { type SweepLimits, SweepReport, sweep } from './sweep.ts';
 
 export interface RecoverDeps {
-  documents: Pick<
-    DocumentStore,
-    'addDeadLetter' | 'deadLetters' | 'fail' | 'version' | 'completeAnswer' | 'ping' | 'close'
-  >;
+  documents: DocumentStore;
+  vectors: Pick<VectorStore, 'scopes' | 'scan' | 'present' | 'removePoints'>;
+  originals: Pick<OriginalStore, 'delete'>;
+  limits: SweepLimits;
+  metrics: Pick<Metrics, 'count' | 'gauge'>;
+  /** Publishes the outbox while the stage runs; in one process the gateway's does. */
+  relay?: Relay | undefined;
+  /** The last comparison of ledger and vector store, for the metric. */
+  lastDrift: { value?: Drift };
 }
 
-export const RecoverInput = z.strictObject({
-  limit: z.int().min(1).max(1000).default(100),
-  /** `next` of the page before. */
-  cursor: z.string().max(2048).optional(),
-});
+export const RecoverInput = z.discriminatedUnion('action', [
+  z.strictObject({
+    action: z.literal('list'),
+    limit: z.int().min(1).max(1000).default(100),
+    /** `next` of the page before. */
+    cursor: z.string().max(2048).optional(),
+    ...Selection.shape,
+  }),
+  z.strictObject({
+    action: z.literal('replay'),
+    limit: z.int().min(1).max(10_000).default(1000),
+    ...Selection.shape,
+  }),
+  z.strictObject({ action: z.literal('sweep') }),
+  z.strictObject({ action: z.literal('reconcile'), repair: z.boolean().default(true) }),
+  z.strictObject({ action: z.literal('rebuild'), collection: CollectionName.optional() }),
+]);
 export type RecoverInput = z.infer<typeof RecoverInput>;
 
-export const RecoverOutput = z.object({
-  dead_letters: z.array(
-    z.object({
-      id: z.string(),
-      /** An error code, or the HTTP status of the last attempt. */
-      code: z.string(),
-      message: z.string(),
-      destination: z.string(),
-      received_at: z.string(),
-      event: z.custom<CloudEvent>(),
-    }),
-  ),
-  next: z.string().optional(),
-});
+export const RecoverOutput = z.union([
+  DeadLetterPage,
+  z.object({ replayed: z.int() }),
+  z.object({ rebuilding: z.int() }),
+  SweepReport,
+  Drift,
+]);
 export type RecoverOutput = z.infer<typeof RecoverOutput>;
 
-/** The caller's tenant's dead letters, newest first. */
-export async function listDeadLetters(
-  page: RecoverInput,
-  { deps, tenant }: Context<RecoverDeps>,
-): Promise<RecoverOutput> {
-  const { items, next } = await deps.documents.deadLetters(tenant, page);
-  const letters = items.map(({ receivedAt, tenant: _, ...letter }) => ({
-    ...letter,
-    received_at: receivedAt,
-  }));
-  return { dead_letters: letters, ...(next !== undefined && { next }) };
-}
-
-/** As `document.failed` allows. */
-const MAX_REASON = 512;
-/** Events whose loss ends a document version. */
-const OF_A_VERSION: readonly EventName[] = ['document.accepted', 'chunks.created', 'chunks.embedded'];
-const VersionReference = z.object({ document: DocumentId, version: Version, collection: CollectionName });
-
-/**
- * Keeps a dead letter, and ends what waited for it with its reason: the document version, or the asynchronous
- * question. Safe to repeat: everything said and written is the same the second time.
- */
-export async function takeDeadLetter(
-  event: CloudEvent,
-  { deps: { documents }, tenant, log }: Context<RecoverDeps>,
-): Promise<Emitted | undefined> {
-  const letter = readLetter(event, tenant, new Date());
-  await documents.addDeadLetter(letter);
-  log.warn({ event: event.type, code: letter.code, destination: letter.destination }, 'dead letter');
-
-  const name = eventName(event.type);
-  if (name === undefined) return undefined;
-  if (OF_A_VERSION.includes(name)) return failVersion(event, letter, documents);
-  if (name.startsWith('query.') && event.subject !== undefined) {
-    await documents.completeAnswer(tenant, event.subject, 'failed', problemOf(errorOf(letter)));
+/** Dead letters and `rebuild` are the caller's tenant's; a sweep and a comparison are of all tenants. */
+export async function recover(input: RecoverInput, context: Context<RecoverDeps>): Promise<RecoverOutput> {
+  const { deps, tenant } = context;
+  switch (input.action) {
+    case 'list': {
+      const { action: _, ...page } = input;
+      return listDeadLetters(tenant, page, deps.documents);
+    }
+    case 'replay': {
+      const { action: _, limit, ...filter } = input;
+      return { replayed: await deps.documents.replay(tenant, filter, limit) };
+    }
+    case 'rebuild':
+      return { rebuilding: await deps.documents.redriveAll({ tenant, collection: input.collection }) };
+    case 'sweep':
+      return (await sweep(context)).report;
+    case 'reconcile':
+      return compare(context, input.repair);
   }
-  return undefined;
 }
 
-async function failVersion(
-  event: CloudEvent,
-  { tenant, code, message }: DeadLetter,
-  documents: RecoverDeps['documents'],
-): Promise<Emitted | undefined> {
-  const reference = VersionReference.safeParse(event.data);
-  if (!reference.success) return undefined;
-  const { document, version, collection } = reference.data;
-  const ref = { tenant, document, version };
-  await documents.fail(ref, { code, message });
-  // Said again with the kept reason when the letter comes again: the first answer may have been lost.
-  const record = await documents.version(ref);
-  if (record?.state !== 'dead_lettered' || record.error === null) return undefined;
-  const reason = record.error.message.slice(0, MAX_REASON);
-  return emit('document.failed', document, {
-    document,
-    version,
-    collection,
-    code: record.error.code,
-    reason,
-  });
+/** What a timer asks for. */
+export async function onTimer(
+  { task }: EventData<'timer.fired'>,
+  context: Context<RecoverDeps>,
+): Promise<Emitted[]> {
+  if (task === 'sweep') return (await sweep(context)).failed;
+  await compare(context, true);
+  return [];
+}
+
+async function compare(context: Context<RecoverDeps>, repair: boolean): Promise<Drift> {
+  const { deps, log } = context;
+  const drift = await reconcile(context, repair);
+  deps.lastDrift.value = drift;
+  for (const kind of DRIFT_KINDS) {
+    if (drift[kind] > 0) log.warn({ kind, chunks: drift[kind], repair }, 'the vector store had drifted');
+  }
+  return drift;
 }

@@ -1,19 +1,79 @@
-import { defineStage } from '../_shared/stage.ts';
-import { openDocuments } from '../_shared/stores/documents/open.ts';
+import { type Config, duration, integer, knob } from '../_shared/config.ts';
+import { startRelay } from '../_shared/outbox.ts';
+import { httpPublisher } from '../_shared/publisher.ts';
+import { runtimeKnobs } from '../_shared/runtime/start.ts';
+import { defineStage, type StageTools } from '../_shared/stage.ts';
 import { storeKnobs } from '../_shared/stores/knobs.ts';
-import { listDeadLetters, RecoverInput, RecoverOutput, takeDeadLetter } from './handler.ts';
+import { openStores, type Stores } from '../_shared/stores/open.ts';
+import { openOriginals } from '../_shared/stores/originals/open.ts';
+import type { OriginalStore } from '../_shared/stores/originals/port.ts';
+import { takeDeadLetter } from './dead-letters.ts';
+import { onTimer, type RecoverDeps, RecoverInput, RecoverOutput, recover } from './handler.ts';
+import { DRIFT_KINDS } from './reconcile.ts';
+
+export const recoverKnobs = {
+  redriveAfterMs: knob(
+    'KNARR_REDRIVE_AFTER',
+    duration('60s'),
+    'How long a document may stand still before it is sent off again; doubled each time.',
+  ),
+  redriveAttempts: knob(
+    'KNARR_REDRIVE_ATTEMPTS',
+    integer(8, 0, 30),
+    'How often it is sent off again before it is dead-lettered.',
+  ),
+  purgeAfterMs: knob(
+    'KNARR_PURGE_AFTER',
+    duration('10m'),
+    'How long originals of deleted and superseded documents, and replayed dead letters, are kept. Longer than any upload takes.',
+  ),
+};
+
+/** The stage's dependencies over stores that are open; the drift that was found last is shown as a metric. */
+export function createRecover(
+  stores: Stores & { originals: OriginalStore },
+  limits: Config<typeof recoverKnobs>,
+  metrics: StageTools['metrics'],
+): RecoverDeps {
+  const lastDrift: RecoverDeps['lastDrift'] = {};
+  const { documents } = stores;
+  metrics.gauge('knarr_vector_store_drift', 'Chunks that ledger and vector store disagreed on.', () =>
+    DRIFT_KINDS.map((kind) => ({ value: lastDrift.value?.[kind] ?? 0, labels: { kind } })),
+  );
+  return { ...stores, documents, limits, metrics, lastDrift };
+}
 
 export const stage = defineStage({
   name: 'recover',
-  summary: 'Keeps dead letters, lists them, and ends what waited for them with the reason.',
+  summary: 'Sends off again what stands still, keeps dead letters, and compares ledger and vector store.',
   input: RecoverInput,
   output: RecoverOutput,
-  handle: listDeadLetters,
-  on: {},
-  emits: ['document.failed'],
-  onDeadLetter: takeDeadLetter,
-  knobs: storeKnobs,
-  open: async (config) => ({ documents: await openDocuments(config) }),
-  close: ({ documents }) => documents.close(),
+  handle: recover,
+  on: { 'timer.fired': { produces: ['document.failed'], handle: onTimer } },
+  emits: ['document.failed', 'document.accepted', 'document.deleted'],
+  onDeadLetter: (event, context) => takeDeadLetter(event, context),
+  knobs: { ...storeKnobs, ...recoverKnobs, sink: runtimeKnobs.sink },
+  async open(config, { log, metrics }) {
+    const deps = createRecover(
+      { ...(await openStores(config)), originals: openOriginals(config) },
+      config,
+      metrics,
+    );
+    // The gateway's relay sleeps when nobody asks; this one is woken by the timer.
+    const relay =
+      config.sink === undefined
+        ? undefined
+        : startRelay({
+            documents: deps.documents,
+            publisher: httpPublisher(config.sink),
+            log,
+            stage: 'gateway',
+          });
+    return { ...deps, relay };
+  },
+  async close({ documents, relay }) {
+    await relay?.stop();
+    await documents.close();
+  },
   ready: ({ documents }) => documents.ping(),
 });

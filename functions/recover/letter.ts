@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { KnarrError } from '../_shared/errors.ts';
 import type { CloudEvent } from '../_shared/events.ts';
 import { uuidv5 } from '../_shared/ids.ts';
-import type { DeadLetter } from '../_shared/stores/documents/port.ts';
+import type { NewDeadLetter } from '../_shared/stores/documents/port.ts';
 
 const MAX_MESSAGE = 300;
 const Problem = z.object({ code: z.string().min(1).max(64), detail: z.string() });
@@ -11,7 +11,7 @@ const Problem = z.object({ code: z.string().min(1).max(64), detail: z.string() }
  * What a Broker's dead letter says: `knativeerrordest` (URL), `knativeerrorcode` (status of the last attempt) and
  * `knativeerrordata` (base64 of its body, at most 1,024 characters and then cut). The same letter delivered again gets the same id.
  */
-export function readLetter(event: CloudEvent, tenant: string, receivedAt: Date): DeadLetter {
+export function readLetter(event: CloudEvent, tenant: string, receivedAt: Date): NewDeadLetter {
   const destination = text(event.knativeerrordest);
   const status = text(event.knativeerrorcode);
   const body = Buffer.from(text(event.knativeerrordata), 'base64').toString();
@@ -46,6 +46,6 @@ function parsed(body: string): unknown {
 }
 
 /** The reason as an error of ours, for those who waited for the work. */
-export function errorOf({ code, message }: Pick<DeadLetter, 'code' | 'message'>): KnarrError {
+export function errorOf({ code, message }: Pick<NewDeadLetter, 'code' | 'message'>): KnarrError {
   return new KnarrError(KnarrError.isCode(code) ? code : 'upstream_failed', message);
 }

@@ -1,5 +1,13 @@
 import { z } from 'zod';
-import { type Config, ConfigError, type Knobs, knob, readConfig, redact } from '../../_shared/config.ts';
+import {
+  type Config,
+  ConfigError,
+  duration,
+  type Knobs,
+  knob,
+  readConfig,
+  redact,
+} from '../../_shared/config.ts';
 import { generationKnobs } from '../../_shared/generation.ts';
 import { runtimeKnobs } from '../../_shared/runtime/start.ts';
 import { storeKnobs } from '../../_shared/stores/knobs.ts';
@@ -7,12 +15,19 @@ import { embedKnobs } from '../../embed/index.ts';
 import { limitKnobs, uriKnobs } from '../../gateway/knobs.ts';
 import { generateKnobs } from '../../generate/index.ts';
 import { parserKnobs } from '../../ingest/index.ts';
+import { recoverKnobs } from '../../recover/index.ts';
 
 export const localKnobs = {
   host: knob('HOST', z.string().min(1).default('127.0.0.1'), 'Address to listen on.'),
   port: runtimeKnobs.port,
   logLevel: runtimeKnobs.logLevel,
   drain: runtimeKnobs.drain,
+  sweepEvery: knob('KNARR_SWEEP_EVERY', duration('15s'), 'How often work that stands still is looked for.'),
+  reconcileEvery: knob(
+    'KNARR_RECONCILE_EVERY',
+    duration('1h'),
+    'How often ledger and vector store are compared.',
+  ),
 };
 
 /** Everything the one process reads, by whom it is for: two stages may use the same name for different variables. */
@@ -24,6 +39,7 @@ export const knobGroups = {
   ingest: parserKnobs,
   embed: embedKnobs,
   generate: generateKnobs,
+  recover: recoverKnobs,
 } satisfies Record<string, Knobs>;
 
 type Groups = typeof knobGroups;

@@ -3,7 +3,7 @@ import type { DocumentStore } from '../../_shared/stores/documents/port.ts';
 import { openOriginals } from '../../_shared/stores/originals/open.ts';
 import type { OriginalStore } from '../../_shared/stores/originals/port.ts';
 import { openDatabase } from '../../_shared/stores/sql/open.ts';
-import { openPgVectors } from '../../_shared/stores/vectors/pg.ts';
+import { openVectors } from '../../_shared/stores/vectors/open.ts';
 import type { VectorStore } from '../../_shared/stores/vectors/port.ts';
 import type { Encoder } from '../../embed/encoder/port.ts';
 import { openEncoder } from '../../embed/index.ts';
@@ -29,7 +29,7 @@ export async function openParts(config: LocalConfig, closers: (() => Promise<voi
     const database = await openDatabase(config.stores);
     closers.push(() => database.close());
     const documents = await createDocumentStore(database);
-    const vectors = await openPgVectors(database);
+    const vectors = await openVectors(config.stores, database);
     const originals = openOriginals(config.stores);
     await originals.ping();
     const parser = openParser(config.ingest);

@@ -1,8 +1,10 @@
 import { dirname, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { asset } from '../../_shared/assets.ts';
+import { type EventData, emit, toCloudEvent } from '../../_shared/events.ts';
 import type { RunningStage } from '../../_shared/runtime/run.ts';
 import { serve } from '../../_shared/runtime/serve.ts';
+import type { Logger } from '../../_shared/stage.ts';
 import { createLogger } from '../../_shared/telemetry/log.ts';
 import { createMetrics, type Metrics } from '../../_shared/telemetry/metrics.ts';
 import { LOCAL_CALLER, refuseOpenBinding } from '../../gateway/guard.ts';
@@ -17,8 +19,8 @@ import { runStages, STAGES } from './stages.ts';
 export interface Pipeline {
   url: string;
   dataDir: string;
-  /** Whether it holds no document. */
-  isEmpty(): Promise<boolean>;
+  /** Whether no document was ever put into it. */
+  isUnused(): Promise<boolean>;
   /** Resolves when no event waits, neither in the outbox nor in the broker. */
   idle(): Promise<void>;
   /** Lets requests in flight finish, then events; what is left over is taken up at the next start. */
@@ -61,11 +63,17 @@ export async function startPipeline(env: Record<string, string | undefined>): Pr
     await parts.documents.requeueUnfinished();
     const served = await serve(gateway, { port, hostname: host, drainMs: drain });
     closers.push(() => served.close());
+    for (const [task, every] of [
+      ['sweep', config.local.sweepEvery],
+      ['reconcile', config.local.reconcileEvery],
+    ] as const) {
+      closers.push(fireTimer(broker, task, every, log));
+    }
     return {
       url: served.url,
       dataDir: resolve(config.stores.dataDir),
-      async isEmpty() {
-        return (await parts.documents.list(LOCAL_CALLER, { limit: 1 })).items.length === 0;
+      async isUnused() {
+        return (await parts.documents.collections(LOCAL_CALLER.tenant)).length === 0;
       },
       async idle() {
         do {
@@ -79,6 +87,23 @@ export async function startPipeline(env: Record<string, string | undefined>): Pr
     await close();
     throw thrown;
   }
+}
+
+/** What a PingSource does on Knative. */
+function fireTimer(
+  broker: EmbeddedBroker,
+  task: EventData<'timer.fired'>['task'],
+  every: number,
+  log: Logger,
+): () => Promise<void> {
+  const event = toCloudEvent('timer', emit('timer.fired', task, { task }), { tenant: 'system' });
+  const timer = setInterval(() => {
+    broker
+      .publisher()
+      .publish([event])
+      .catch((err) => log.warn({ err, task }, 'the timer was not heard'));
+  }, every);
+  return async () => clearInterval(timer);
 }
 
 const waiting = (broker: EmbeddedBroker): number =>

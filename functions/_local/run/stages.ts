@@ -4,6 +4,7 @@ import type { EmbedInput, EmbedOutput } from '../../_shared/contracts.ts';
 import { readGeneration } from '../../_shared/generation.ts';
 import { type RunningStage, type RunOptions, runStage } from '../../_shared/runtime/run.ts';
 import type { Publisher, Stage, StageClient } from '../../_shared/stage.ts';
+import type { Metrics } from '../../_shared/telemetry/metrics.ts';
 import { stage as embed } from '../../embed/index.ts';
 import { stage as fetchStage } from '../../fetch/index.ts';
 import { closeGateway, createGateway } from '../../gateway/deps.ts';
@@ -11,7 +12,7 @@ import { stage as gateway } from '../../gateway/index.ts';
 import { stage as generate, openGenerator } from '../../generate/index.ts';
 import { stage as index } from '../../index/index.ts';
 import { stage as ingest } from '../../ingest/index.ts';
-import { stage as recover } from '../../recover/index.ts';
+import { createRecover, stage as recover } from '../../recover/index.ts';
 import { stage as search } from '../../search/index.ts';
 import type { LocalConfig } from './config.ts';
 import type { Parts } from './parts.ts';
@@ -25,7 +26,7 @@ export const STAGES = [gateway, ingest, embed, index, search, fetchStage, genera
 export async function runStages(
   { documents, vectors, originals, parser, encoder }: Parts,
   config: LocalConfig,
-  options: RunOptions & { publisher: Publisher },
+  options: RunOptions & { publisher: Publisher; metrics: Metrics },
   running: Map<string, RunningStage>,
   closers: (() => Promise<void>)[],
 ): Promise<RunningStage> {
@@ -42,9 +43,9 @@ export async function runStages(
   const embedding: StageClient<EmbedInput, EmbedOutput> = localClient(run(embed, { encoder }));
   const generator = await openGenerator(config.generate, embedding);
   closers.push(() => generator.close());
-  run(ingest, { documents, originals, parser });
+  run(ingest, { documents, vectors, originals, parser });
   run(index, { documents, vectors });
-  run(recover, { documents });
+  run(recover, createRecover({ documents, vectors, originals }, config.recover, options.metrics));
   const stages = {
     embed: embedding,
     search: localClient(run(search, { documents, vectors })),

@@ -53,10 +53,14 @@ function readOverrides(text: string, context: z.RefinementCtx): Record<string, s
   }
 }
 
-/** Opens a stage from the environment. `close` releases its dependencies. */
+/**
+ * Opens a stage from the environment. `listensOn` says where it will be reachable (`''`: at every address), which the
+ * stage may refuse. `close` releases its dependencies.
+ */
 export async function openStage<Deps, In, Out, K extends Knobs>(
   stage: Stage<Deps, In, Out, K>,
   env: Record<string, string | undefined>,
+  listensOn: (config: Config<typeof runtimeKnobs>) => string,
 ): Promise<{
   running: RunningStage<In, Out>;
   config: Config<typeof runtimeKnobs>;
@@ -72,6 +76,7 @@ export async function openStage<Deps, In, Out, K extends Knobs>(
   };
   const knobs = { ...runtimeKnobs, ...stage.knobs };
   const config = readConfig(knobs, aliased) as Config<typeof runtimeKnobs> & Config<K>;
+  stage.checkAddress?.(listensOn(config), config);
   const log = createLogger(config.logLevel, { stage: stage.name });
   const metrics = createMetrics();
   const deps = await stage.open(config, { log, metrics });
@@ -86,18 +91,24 @@ export async function openStage<Deps, In, Out, K extends Knobs>(
   return { running, config, log, close: async () => stage.close?.(deps) };
 }
 
+const addressOf = ({ service }: Config<typeof runtimeKnobs>): string =>
+  service === undefined ? '127.0.0.1' : '0.0.0.0';
+
 /** A process of one stage: opens it, serves it, and on SIGTERM or SIGINT drains and exits. */
 export async function start<Deps, In, Out, K extends Knobs>(
   stage: Stage<Deps, In, Out, K>,
   env: Record<string, string | undefined>,
 ): Promise<Served> {
-  const { running, config, log, close } = await openStage(stage, env).catch((thrown: unknown) => {
+  const { running, config, log, close } = await openStage(stage, env, addressOf).catch((thrown: unknown) => {
     if (!(thrown instanceof ConfigError)) throw thrown;
     process.stderr.write(`${thrown.message}\n`);
     process.exit(78); // EX_CONFIG
   });
-  const hostname = config.service === undefined ? '127.0.0.1' : '0.0.0.0';
-  const served = await serve(running, { port: config.port, hostname, drainMs: config.drain });
+  const served = await serve(running, {
+    port: config.port,
+    hostname: addressOf(config),
+    drainMs: config.drain,
+  });
   log.info({ url: served.url }, 'listening');
   async function end() {
     await served.close();

@@ -85,6 +85,7 @@ export async function accept(
   }
   const hash = contentHash(content);
   const original = originalKey(tenant, hash);
+  await deps.documents.touchOriginal(tenant, original);
   await deps.originals.put(original, content);
   const generation = (await deps.documents.generationOf(tenant, collection)) ?? generationId(deps.generation);
   const acceptance = await deps.documents.accept(

@@ -156,6 +156,7 @@ test('follows a version until it has ended', async () => {
   const chunk = { chunk: 0, text: 'One chunk.', start: 0, end: 10, headings: [], tokens: 3 };
   await gateway.deps.documents.saveChunks(ref, { title: null, chunks: [chunk] });
   await gateway.deps.documents.recordIndexed(ref, [0]);
+  await gateway.deps.documents.complete(ref);
   const { headers, body } = await following;
   expect(headers.get('content-type')).toMatch(/^text\/event-stream/);
   const states = serverEvents(body).map(({ event, data }) => [event, (data as { state: string }).state]);

@@ -55,6 +55,12 @@ export function acceptance(database: Database): Pick<DocumentStore, 'accept' | '
         const head = await readHead(db, tenant, document, known.head);
         if (head.state === 'deleted') return undefined;
         await supersede(db, tenant, document, head.version);
+        // Their events hold the document's text.
+        await db
+          .deleteFrom('dead_letters')
+          .where('tenant', '=', tenant)
+          .where('subject', '=', document)
+          .execute();
         const version = await writeTombstone(db, tenant, document, head.version);
         const { collection } = head;
         const event = emit('document.deleted', document, { document, version, collection });
@@ -126,11 +132,6 @@ async function write(
     })
     .execute();
   await moveHead(db, tenant, document, version);
-  // The points of older versions are in the collection that the document leaves.
-  if (head && head.collection !== collection) {
-    const left = emit('document.deleted', document, { document, version, collection: head.collection });
-    await putOutbox(db, tenant, left, traceparent);
-  }
   const event = emit('document.accepted', document, { document, version, collection });
   await putOutbox(db, tenant, event, traceparent);
   return { document, version, state: 'accepted', collection, created: true };

@@ -3,20 +3,24 @@ import type { Database, Queryable } from '../sql/database.ts';
 import type { ChunkRow, DocumentRef, DocumentState, DocumentStore } from './port.ts';
 import { jsonb, storable } from './text.ts';
 
-interface Row extends Omit<ChunkRow, 'start' | 'end'> {
+export interface ChunkColumns extends Omit<ChunkRow, 'start' | 'end'> {
   start_at: number;
   end_at: number;
   metadata: Metadata;
 }
-const COLUMNS = `c.document, c.version, c.chunk, c.text, c.start_at, c.end_at, c.headings, c.tokens,
+export const CHUNK_COLUMNS = `c.document, c.version, c.chunk, c.text, c.start_at, c.end_at, c.headings, c.tokens,
   v.collection, v.generation, v.title, v.uri, v.metadata, v.acl`;
 
-const rowOf = ({ start_at, end_at, ...row }: Row): ChunkRow => ({ ...row, start: start_at, end: end_at });
+export const chunkRow = ({ start_at, end_at, ...row }: ChunkColumns): ChunkRow => ({
+  ...row,
+  start: start_at,
+  end: end_at,
+});
 
 /** Chunks, and how far each version's chunks have come. */
 export function chunks(
   database: Database,
-): Pick<DocumentStore, 'saveChunks' | 'chunks' | 'recordIndexed' | 'currentChunks'> {
+): Pick<DocumentStore, 'saveChunks' | 'chunks' | 'recordIndexed' | 'complete' | 'currentChunks'> {
   return {
     saveChunks(ref, extracted) {
       const { tenant, document, version } = ref;
@@ -45,13 +49,13 @@ export function chunks(
     },
 
     async chunks({ tenant, document, version }, ordinals) {
-      const { rows } = await database.query<Row>(
-        `select ${COLUMNS} from chunks c join versions v using (tenant, document, version)
+      const { rows } = await database.query<ChunkColumns>(
+        `select ${CHUNK_COLUMNS} from chunks c join versions v using (tenant, document, version)
          where tenant = $1 and document = $2 and version = $3 ${ordinals ? 'and c.chunk = any($4::integer[])' : ''}
          order by c.chunk`,
         ordinals ? [tenant, document, version, ordinals] : [tenant, document, version],
       );
-      return rows.map(rowOf);
+      return rows.map(chunkRow);
     },
 
     recordIndexed(ref, ordinals) {
@@ -59,26 +63,31 @@ export function chunks(
       return database.transaction(async (tx) => {
         const state = await lockState(tx, ref);
         if (state !== 'chunked' && state !== 'embedded' && state !== 'indexed') {
-          return { indexed: 0, total: 0, completed: false };
+          return { indexed: 0, total: 0 };
         }
         await tx.query(
           `update chunks set indexed = true where tenant = $1 and document = $2 and version = $3
            and chunk = any($4::integer[]) and not indexed`,
           [tenant, document, version, ordinals],
         );
-        const now = await settle(tx, ref, null);
-        return {
-          indexed: now.indexed,
-          total: now.total,
-          completed: now.state === 'indexed' && state !== 'indexed',
-        };
+        const { indexed, total } = await settle(tx, ref, null);
+        return { indexed, total };
       });
+    },
+
+    async complete({ tenant, document, version }) {
+      const { affected } = await database.query(
+        `update versions set state = 'indexed', redrives = 0, updated_at = now()
+         where tenant = $1 and document = $2 and version = $3 and state = 'embedded' and indexed_chunks = chunks`,
+        [tenant, document, version],
+      );
+      return affected === 1;
     },
 
     async currentChunks({ tenant, principals }, hits, neighbours) {
       const wanted = withNeighbours(hits, neighbours);
-      const { rows } = await database.query<Row>(
-        `select ${COLUMNS}
+      const { rows } = await database.query<ChunkColumns>(
+        `select ${CHUNK_COLUMNS}
          from unnest($3::text[], $4::integer[], $5::integer[]) as h(document, version, chunk)
          join documents d on d.tenant = $1 and d.document = h.document and d.head = h.version
          join versions v on v.tenant = $1 and v.document = h.document and v.version = h.version
@@ -93,7 +102,7 @@ export function chunks(
           wanted.map(({ chunk }) => chunk),
         ],
       );
-      return rows.map(rowOf);
+      return rows.map(chunkRow);
     },
   };
 }
@@ -121,15 +130,16 @@ async function lockState(tx: Queryable, { tenant, document, version }: DocumentR
 /** States that take no more chunks. `indexed` does: an accepted event may be delivered again. */
 const ENDED: readonly DocumentState[] = ['superseded', 'deleted', 'dead_lettered'];
 
-/** Counts the chunks again and derives the state from them; a version without chunks has nothing to wait for. */
+/** Counts the chunks again and derives the state from them. It stays `indexed` only while all of them are. */
 async function settle(tx: Queryable, { tenant, document, version }: DocumentRef, title: string | null) {
-  const { rows } = await tx.query<{ state: DocumentState; indexed: number; total: number }>(
+  const { rows } = await tx.query<{ indexed: number; total: number }>(
     `update versions set chunks = total, indexed_chunks = indexed, title = coalesce(title, $4), updated_at = now(),
-       state = case when indexed = total then 'indexed' when indexed > 0 then 'embedded' else 'chunked' end
+       state = case when indexed = total and state = 'indexed' then 'indexed'
+         when indexed > 0 then 'embedded' else 'chunked' end
      from (select count(*)::integer as total, count(*) filter (where indexed)::integer as indexed
            from chunks where tenant = $1 and document = $2 and version = $3) as counted
      where tenant = $1 and document = $2 and version = $3
-     returning state, indexed, total`,
+     returning indexed, total`,
     [tenant, document, version, title],
   );
   const [settled] = rows;

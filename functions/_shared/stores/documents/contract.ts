@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Hit } from '../../contracts.ts';
 import { emit } from '../../events.ts';
+import { recoveryContract } from './contract-recovery.ts';
 import type { DocumentRef, DocumentStore, NewDocument, StoredChunk } from './port.ts';
 
 let tenants = 0;
@@ -69,6 +70,7 @@ export function documentStoreContract(
         ref,
         chunks.map((each) => each.chunk),
       );
+      await store.complete(ref);
       return ref;
     }
     const stateOf = async (ref: DocumentRef) => (await store.version(ref))?.state;
@@ -177,17 +179,6 @@ export function documentStoreContract(
         await store.fail(ref, { code: 'unprocessable', message: 'broken' });
         expect(await store.accept(given(tenant, 'a'))).toMatchObject({ version: 2, created: true });
         expect(await stateOf(ref)).toBe('dead_lettered');
-      });
-
-      test('leaving a collection says so in the one that is left', async () => {
-        const tenant = newTenant();
-        await store.accept(given(tenant, 'a'));
-        await drain(tenant);
-        await store.accept(given(tenant, 'a', 'content', { collection: 'other' }));
-        expect(await drain(tenant)).toEqual([
-          emit('document.deleted', 'a', { document: 'a', version: 2, collection: 'default' }),
-          emit('document.accepted', 'a', { document: 'a', version: 2, collection: 'other' }),
-        ]);
       });
 
       test('many at once: every version once, one head, the others superseded', async () => {
@@ -307,30 +298,24 @@ export function documentStoreContract(
         const ref = { tenant, ...(await store.accept(given(tenant, 'a'))) };
         expect(await store.saveChunks(ref, { title: null, chunks: chunksOf(5) })).toBe(true);
         expect(await stateOf(ref)).toBe('chunked');
-        expect(await store.recordIndexed(ref, [3, 4])).toEqual({ indexed: 2, total: 5, completed: false });
+        expect(await store.recordIndexed(ref, [3, 4])).toEqual({ indexed: 2, total: 5 });
         expect(await stateOf(ref)).toBe('embedded');
-        expect(await store.recordIndexed(ref, [4, 3])).toEqual({ indexed: 2, total: 5, completed: false });
-        const last = await Promise.all(
-          [0, 1, 2, 0, 1, 2].map((ordinal) => store.recordIndexed(ref, [ordinal])),
-        );
-        expect(last.filter(({ completed }) => completed)).toHaveLength(1);
-        expect(await store.recordIndexed(ref, [0])).toEqual({ indexed: 5, total: 5, completed: false });
+        expect(await store.recordIndexed(ref, [4, 3])).toEqual({ indexed: 2, total: 5 });
+        expect(await store.complete(ref)).toBe(false);
+        await Promise.all([0, 1, 2, 0, 1, 2].map((ordinal) => store.recordIndexed(ref, [ordinal])));
+        expect(await store.recordIndexed(ref, [0])).toEqual({ indexed: 5, total: 5 });
+        expect(await stateOf(ref)).toBe('embedded');
+        const completed = await Promise.all([1, 2, 3].map(() => store.complete(ref)));
+        expect(completed.filter(Boolean)).toHaveLength(1);
         expect(await store.version(ref)).toMatchObject({ state: 'indexed', chunks: 5, indexedChunks: 5 });
       });
 
       test('a chunk that the version has not counts for nothing', async () => {
         const tenant = newTenant();
         const ref = { tenant, ...(await store.accept(given(tenant, 'a'))) };
-        expect(await store.recordIndexed(ref, [0])).toMatchObject({ indexed: 0, completed: false });
+        expect(await store.recordIndexed(ref, [0])).toMatchObject({ indexed: 0 });
         await store.saveChunks(ref, { title: null, chunks: chunksOf(1) });
-        expect(await store.recordIndexed(ref, [7])).toEqual({ indexed: 0, total: 1, completed: false });
-      });
-
-      test('nothing to index is indexed at once', async () => {
-        const tenant = newTenant();
-        const ref = { tenant, ...(await store.accept(given(tenant, 'a'))) };
-        expect(await store.saveChunks(ref, { title: null, chunks: [] })).toBe(true);
-        expect(await store.version(ref)).toMatchObject({ state: 'indexed', chunks: 0 });
+        expect(await store.recordIndexed(ref, [7])).toEqual({ indexed: 0, total: 1 });
       });
 
       test('the same chunks again undo nothing; other chunks have to be indexed', async () => {
@@ -349,7 +334,7 @@ export function documentStoreContract(
         await store.saveChunks(old, { title: null, chunks: chunksOf(2) });
         await store.accept(given(tenant, 'a', 'y'));
         expect(await store.saveChunks(old, { title: null, chunks: chunksOf(2) })).toBe(false);
-        expect(await store.recordIndexed(old, [0, 1])).toEqual({ indexed: 0, total: 0, completed: false });
+        expect(await store.recordIndexed(old, [0, 1])).toEqual({ indexed: 0, total: 0 });
         expect(await store.fail(old, { code: 'internal', message: 'late' })).toBe(false);
         expect(await stateOf(old)).toBe('superseded');
         expect(await store.saveChunks({ ...old, version: 9 }, { title: null, chunks: [] })).toBe(false);
@@ -595,6 +580,7 @@ export function documentStoreContract(
         expect(second.next).toBeUndefined();
         expect(await store.deadLetter(tenant, 'a')).toEqual({
           ...letter(tenant, 'a', 0),
+          attempts: 1,
           message: 'it\ufffdfailed',
           event: { ...letter(tenant, 'a', 0).event, data: { text: 'a\ufffd\ufffd', n: [1, null] } },
         });
@@ -629,6 +615,8 @@ export function documentStoreContract(
         expect(await store.answer(tenant, 'q')).toMatchObject({ state: 'pending' });
       });
     });
+
+    recoveryContract(() => store);
 
     test('it answers a ping', () => store.ping());
   });

@@ -43,12 +43,26 @@ async function documents(db: Kysely<unknown>): Promise<void> {
     indexed_chunks integer not null default 0,
     error_code text,
     error_message text,
+    -- How often it was sent off again because it stood still.
+    redrives integer not null default 0,
+    -- Of a tombstone: whether the vector store has let go of the document.
+    removed boolean not null default false,
     created_at timestamptz not null default now(),
     updated_at timestamptz not null default now(),
     primary key (tenant, document, version)
   )`.execute(db);
   await sql`create index versions_unfinished on versions (tenant, document, version)
     where state in ('accepted', 'chunked', 'embedded')`.execute(db);
+  await sql`create index versions_unremoved on versions (tenant, document, version)
+    where state = 'deleted' and not removed`.execute(db);
+  await sql`create index versions_original on versions (tenant, original)`.execute(db);
+  await sql`create table originals (
+    tenant text collate "C" not null,
+    original text collate "C" not null,
+    touched_at timestamptz not null default now(),
+    primary key (tenant, original)
+  )`.execute(db);
+  await sql`create index originals_age on originals (touched_at)`.execute(db);
   await sql`create table chunks (
     tenant text collate "C" not null,
     document text collate "C" not null,
@@ -95,6 +109,11 @@ async function messages(db: Kysely<unknown>): Promise<void> {
     message text not null,
     destination text not null,
     received_at timestamptz not null,
+    type text not null,
+    subject text,
+    -- Deliveries of this letter: one, and one more for each time a replay failed again.
+    attempts integer not null default 1,
+    replayed_at timestamptz,
     primary key (tenant, id)
   )`.execute(db);
   await sql`create index dead_letters_newest on dead_letters (tenant, received_at desc, id desc)`.execute(db);

@@ -2,11 +2,15 @@ import type { Database } from '../sql/database.ts';
 import { migrate } from '../sql/migrate.ts';
 import { openDatabase } from '../sql/open.ts';
 import { acceptance } from './accept.ts';
+import { answers } from './answers.ts';
 import { chunks } from './chunks.ts';
-import { answers, deadLetters } from './messages.ts';
+import { deadLetters } from './dead-letters.ts';
 import { migrations } from './migrations.ts';
+import { originalsLedger } from './originals.ts';
 import { outbox } from './outbox.ts';
 import type { DocumentStore } from './port.ts';
+import { reconciliation } from './reconciliation.ts';
+import { sweeping } from './sweep.ts';
 import { versions } from './versions.ts';
 
 export interface DocumentStoreOptions {
@@ -25,6 +29,9 @@ export async function createDocumentStore(
     ...versions(database),
     ...chunks(database),
     ...outbox(database, claimMs),
+    ...sweeping(database),
+    ...reconciliation(database),
+    ...originalsLedger(database),
     ...deadLetters(database),
     ...answers(database),
     async ping() {

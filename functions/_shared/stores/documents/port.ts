@@ -94,7 +94,7 @@ export interface Page<T> {
   next?: string;
 }
 
-export interface DeadLetter {
+export interface NewDeadLetter {
   id: string;
   tenant: string;
   event: CloudEvent;
@@ -103,6 +103,29 @@ export interface DeadLetter {
   destination: string;
   receivedAt: string;
 }
+
+export interface DeadLetter extends NewDeadLetter {
+  /** One, and one more for each replay that failed again. */
+  attempts: number;
+}
+
+/** What is given must match; `{}` matches all. */
+export interface DeadLetterFilter {
+  id?: string | undefined;
+  /** Full event type. */
+  type?: string | undefined;
+  code?: string | undefined;
+  /** Subject of the event: a document's or a question's id. */
+  subject?: string | undefined;
+}
+
+/** A chunk that the vector store should hold. */
+export interface ExpectedChunk extends ChunkRow {
+  tenant: string;
+}
+
+/** Where a walk over all chunks has come; starts undefined. */
+export type ChunkPosition = readonly [tenant: string, document: string, chunk: number];
 
 export interface Answer {
   id: string;
@@ -149,11 +172,12 @@ export interface DocumentStore {
   /** Replaces the version's chunks and moves it to `chunked`; false (and nothing written) when it is no longer the head. */
   saveChunks(ref: DocumentRef, extracted: { title: string | null; chunks: StoredChunk[] }): Promise<boolean>;
   chunks(ref: DocumentRef, ordinals?: number[]): Promise<ChunkRow[]>;
-  /** Records that these chunks are in the vector store. Repeats count once. `completed` on the call that makes the version `indexed`. */
-  recordIndexed(
-    ref: DocumentRef,
-    ordinals: number[],
-  ): Promise<{ indexed: number; total: number; completed: boolean }>;
+  /** Records that these chunks are in the vector store. Repeats count once; 0 of 0 for a version that has ended otherwise. */
+  recordIndexed(ref: DocumentRef, ordinals: number[]): Promise<{ indexed: number; total: number }>;
+  /** Makes a version `indexed` whose chunks all are; true on the one call that does. */
+  complete(ref: DocumentRef): Promise<boolean>;
+  /** Records that the vector store has let go of a deleted document. */
+  recordRemoved(tombstone: DocumentRef): Promise<void>;
   /** Ends a version as `dead_lettered` with its reason, unless it has already ended. */
   fail(ref: DocumentRef, error: { code: string; message: string }): Promise<boolean>;
 
@@ -168,12 +192,47 @@ export interface DocumentStore {
   /** Puts every version that has not ended back into the outbox: after the loss of a broker's memory. Returns how many. */
   requeueUnfinished(): Promise<number>;
 
-  addDeadLetter(letter: DeadLetter): Promise<void>;
+  /**
+   * Sends off again, through the outbox, what has not moved for `afterMs` milliseconds, doubled with each time: versions
+   * that have not ended and deletions that the vector store has not confirmed. Versions that were sent off `attempts`
+   * times in vain come back as `hopeless`, unchanged. Safe with several sweepers at once.
+   */
+  redriveStuck(options: {
+    afterMs: number;
+    attempts: number;
+    limit: number;
+  }): Promise<{ redriven: number; hopeless: (DocumentRef & { collection: string; state: string })[] }>;
+  /** Sends these versions off again, whatever their state: an `indexed` one stays so meanwhile. */
+  redrive(refs: readonly DocumentRef[]): Promise<void>;
+  /** Sends off every `indexed` version of a tenant, to be read, embedded and indexed afresh. Returns how many. */
+  redriveAll(of: { tenant: string; collection?: string | undefined }): Promise<number>;
+
+  /** Chunks of `indexed` heads, of all tenants, in order: what the vector store should hold. */
+  expectedChunks(after: ChunkPosition | undefined, limit: number): Promise<ExpectedChunk[]>;
+  /** Of these chunks of a tenant, those of versions that are indexed or on their way there. */
+  liveChunks(tenant: string, refs: readonly Omit<Hit, 'score'>[]): Promise<ChunkRow[]>;
+  /** Of these documents of a tenant, those whose head is on its way: points of older versions may still be there. */
+  underWay(tenant: string, documents: readonly string[]): Promise<Set<string>>;
+
+  /** Says that an original is about to be put; keeps it from being purged for a while. */
+  touchOriginal(tenant: string, original: string): Promise<void>;
+  /** Calls `remove` for originals that no version needs any more and that were not touched lately. Returns how many. */
+  purgeOriginals(
+    options: { olderThanMs: number; limit: number },
+    remove: (original: string) => Promise<void>,
+  ): Promise<number>;
+
+  addDeadLetter(letter: NewDeadLetter): Promise<void>;
+  /** Those that wait for somebody; a replayed one is gone from the list unless it fails again. */
   deadLetters(
     tenant: string,
-    options: { limit: number; cursor?: string | undefined },
+    options: DeadLetterFilter & { limit: number; cursor?: string | undefined },
   ): Promise<Page<DeadLetter>>;
   deadLetter(tenant: string, id: string): Promise<DeadLetter | undefined>;
+  /** Says the events of matching letters again, oldest first, at most `limit`; what they had ended is open again. Returns how many. */
+  replay(tenant: string, filter: DeadLetterFilter, limit: number): Promise<number>;
+  /** Forgets letters that were replayed that long ago. */
+  purgeDeadLetters(olderThanMs: number): Promise<void>;
 
   createAnswer(tenant: string, id: string, expiresAt: Date): Promise<void>;
   /** Ends a pending answer; a second end is ignored. */

@@ -12,6 +12,7 @@ export interface Tables {
   documents: { tenant: string; document: string; head: number };
   versions: VersionTable;
   chunks: ChunkTable;
+  originals: { tenant: string; original: string; touched_at: Generated<Date> };
   outbox: OutboxTable;
   dead_letters: DeadLetterTable;
   answers: AnswerTable;
@@ -46,6 +47,8 @@ interface VersionTable {
   indexed_chunks: Generated<number>;
   error_code: ColumnType<string | null, never, string | null>;
   error_message: ColumnType<string | null, never, string | null>;
+  redrives: Generated<number>;
+  removed: Generated<boolean>;
   created_at: Generated<Date>;
   updated_at: Generated<Date>;
 }
@@ -82,6 +85,10 @@ interface DeadLetterTable {
   message: string;
   destination: string;
   received_at: Date;
+  type: string;
+  subject: string | null;
+  attempts: Generated<number>;
+  replayed_at: ColumnType<Date | null, never, Date | null>;
 }
 
 interface AnswerTable {

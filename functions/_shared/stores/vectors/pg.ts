@@ -1,9 +1,11 @@
 import { KnarrError } from '../../errors.ts';
+import { textHash } from '../../ids.ts';
 import type { Caller } from '../../stage.ts';
 import type { Database, Queryable } from '../sql/database.ts';
 import { migrate } from '../sql/migrate.ts';
 import { filterSql } from './filter-sql.ts';
 import { fuseRanks } from './fusion.ts';
+import { maintenance } from './maintenance.ts';
 import type { Point, PointHit, VectorQuery, VectorStore } from './port.ts';
 import { migrations, type PointTable, pointTables } from './tables.ts';
 
@@ -63,6 +65,8 @@ export async function openPgVectors(database: Database): Promise<VectorStore> {
       return rows[0]?.count ?? 0;
     },
 
+    ...maintenance(database, tables),
+
     async ping() {
       await database.query('select 1');
     },
@@ -86,15 +90,16 @@ async function insert(
       point.chunk,
       point.vector,
       point.text.replaceAll('\0', ' '),
+      textHash(point.text),
       JSON.stringify(point.metadata),
       point.acl,
     ];
     return `(${values.map((value) => `$${params.push(value)}`).join(', ')})`;
   });
   await database.query(
-    `insert into ${table} (id, tenant, document, version, chunk, embedding, body, metadata, acl)
+    `insert into ${table} (id, tenant, document, version, chunk, embedding, body, hash, metadata, acl)
      values ${rows.join(', ')}
-     on conflict (id) do update set embedding = excluded.embedding, body = excluded.body,
+     on conflict (id) do update set embedding = excluded.embedding, body = excluded.body, hash = excluded.hash,
        metadata = excluded.metadata, acl = excluded.acl`,
     params,
   );

@@ -18,7 +18,7 @@ export interface Point {
   version: number;
   chunk: number;
   vector: Float32Array;
-  /** Text for the lexical side (title, headings and chunk). Not returned by searches. */
+  /** Text for the lexical side (title, headings and chunk), which is also what `vector` was made of. Not returned by searches. */
   text: string;
   metadata: Metadata;
   acl: string[];
@@ -33,6 +33,16 @@ export interface VectorQuery {
   limit: number;
   filter?: Filter | undefined;
   ef?: number | undefined;
+}
+
+/** What the store says of a point that it holds. */
+export interface StoredPoint {
+  id: string;
+  document: string;
+  version: number;
+  chunk: number;
+  /** `textHash` of the point's text. */
+  hash: string;
 }
 
 export interface PointHit {
@@ -55,6 +65,20 @@ export interface VectorStore {
   /** Throws `unknown_collection` when the scope holds nothing and never did, `model_mismatch` on a wrong vector length. */
   search(scope: Omit<VectorScope, 'dimensions'>, caller: Caller, query: VectorQuery): Promise<PointHit[]>;
   count(scope: Omit<VectorScope, 'dimensions'>): Promise<number>;
+  /** Vectors of a document's points by the `textHash` of their text, of those hashes that are there. */
+  vectorsOf(
+    scope: Omit<VectorScope, 'dimensions'>,
+    document: string,
+    hashes: readonly string[],
+  ): Promise<Map<string, Float32Array>>;
+
+  /** Every scope that has ever held points. */
+  scopes(): Promise<VectorScope[]>;
+  /** The points of a scope in the order of their ids, `limit` at a time from behind `after`. */
+  scan(scope: VectorScope, options: { after?: string | undefined; limit: number }): Promise<StoredPoint[]>;
+  /** Of these ids, those that the scope holds. */
+  present(scope: Omit<VectorScope, 'dimensions'>, ids: readonly string[]): Promise<Set<string>>;
+  removePoints(scope: Omit<VectorScope, 'dimensions'>, ids: readonly string[]): Promise<void>;
   ping(): Promise<void>;
   close(): Promise<void>;
 }

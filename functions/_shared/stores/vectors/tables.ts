@@ -39,6 +39,8 @@ export interface PointTables {
   find(scope: Key): Promise<PointTable | undefined>;
   /** Finds or makes the table. Throws `model_mismatch` when it was made for another length of vectors. */
   ensure(scope: VectorScope): Promise<PointTable>;
+  /** Every table there is, with its scope. */
+  all(): Promise<VectorScope[]>;
   /** Every table of a tenant. */
   ofTenant(tenant: string): Promise<PointTable[]>;
 }
@@ -71,6 +73,7 @@ export function pointTables(database: Database): PointTables {
           chunk integer not null,
           embedding vector(${scope.dimensions}) not null,
           body text not null,
+          hash text not null,
           metadata jsonb not null,
           acl text[] not null
         );
@@ -99,6 +102,12 @@ export function pointTables(database: Database): PointTables {
         'model_mismatch',
         `${scope.collection} holds vectors of ${table.dimensions} dimensions, not ${scope.dimensions}.`,
       );
+    },
+    async all() {
+      const { rows } = await database.query<VectorScope>(
+        'select tenant, collection, generation, dimensions from point_tables order by 1, 2, 3',
+      );
+      return rows;
     },
     async ofTenant(tenant) {
       const { rows } = await database.query<PointTable>(

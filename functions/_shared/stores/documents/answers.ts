@@ -1,0 +1,53 @@
+import { sql } from 'kysely';
+import type { Database } from '../sql/database.ts';
+import type { Answer, DocumentStore } from './port.ts';
+import type { Tables } from './tables.ts';
+import { jsonb, storable } from './text.ts';
+
+/** Expired answers removed by the way, at most. */
+const PURGE = 100;
+
+/** Answers to questions that nobody waits for, until they expire. */
+export function answers(
+  database: Database,
+): Pick<DocumentStore, 'createAnswer' | 'completeAnswer' | 'answer'> {
+  const db = database.kysely<Tables>();
+  return {
+    async createAnswer(tenant, id, expiresAt) {
+      await sql`delete from answers where (tenant, id) in (
+        select tenant, id from answers where expires_at < now() limit ${PURGE}::integer for update skip locked
+      )`.execute(db);
+      await db
+        .insertInto('answers')
+        .values({ tenant, id, state: 'pending', result: null, expires_at: expiresAt })
+        .execute();
+    },
+
+    async completeAnswer(tenant, id, state, result) {
+      await db
+        .updateTable('answers')
+        .set({ state, result: jsonb(result) })
+        .where('tenant', '=', tenant)
+        .where('id', '=', id)
+        .where('state', '=', 'pending')
+        .execute();
+    },
+
+    async answer(tenant, id) {
+      const row = await db
+        .selectFrom('answers')
+        .selectAll()
+        .where('tenant', '=', tenant)
+        .where('id', '=', storable(id))
+        .where('expires_at', '>', sql<Date>`now()`)
+        .executeTakeFirst();
+      if (!row) return undefined;
+      const { created_at, expires_at, ...answer } = row;
+      return {
+        ...answer,
+        createdAt: created_at.toISOString(),
+        expiresAt: expires_at.toISOString(),
+      } satisfies Answer;
+    },
+  };
+}

@@ -1,0 +1,242 @@
+import { describe, expect, test } from 'vitest';
+import { emit, toCloudEvent } from '../../events.ts';
+import type { DocumentRef, DocumentStore, NewDocument, StoredChunk } from './port.ts';
+
+let tenants = 0;
+const newTenant = () => `recovering-${++tenants}`;
+const content = (tenant: string, document: string, text = 'one'): NewDocument => ({
+  tenant,
+  document,
+  collection: 'default',
+  generation: 'model.4.c32o4',
+  title: null,
+  uri: null,
+  contentType: 'text/plain',
+  contentHash: text,
+  bytes: 1,
+  original: `${tenant}/${text}`,
+  metadata: {},
+  acl: ['*'],
+});
+const CHUNK: StoredChunk = { chunk: 0, text: 'words', start: 0, end: 5, headings: [], tokens: 2 };
+const now = { afterMs: -1000, attempts: 2, limit: 1000 };
+
+/** What a documents store must do for work that was lost, and for what is to be forgotten. */
+export function recoveryContract(opened: () => DocumentStore): void {
+  async function accepted(tenant: string, document: string, text?: string): Promise<DocumentRef> {
+    const { version } = await opened().accept(content(tenant, document, text));
+    return { tenant, document, version };
+  }
+  async function indexed(tenant: string, document: string, text?: string): Promise<DocumentRef> {
+    const ref = await accepted(tenant, document, text);
+    await opened().saveChunks(ref, { title: null, chunks: [CHUNK] });
+    await opened().recordIndexed(ref, [0]);
+    await opened().complete(ref);
+    return ref;
+  }
+  async function drain(tenant: string) {
+    const entries = await opened().claimOutbox(1000);
+    await opened().ackOutbox(entries.map(({ id }) => id));
+    return entries.filter((entry) => entry.tenant === tenant).map(({ emitted }) => emitted);
+  }
+  const stateOf = async (ref: DocumentRef) => (await opened().version(ref))?.state;
+  const hopelessOf = async (tenant: string) =>
+    (await opened().redriveStuck(now)).hopeless.filter((ref) => ref.tenant === tenant);
+
+  describe('what stands still', () => {
+    test('is sent off again, a number of times, and is then without hope', async () => {
+      const tenant = newTenant();
+      const ref = await accepted(tenant, 'a');
+      expect(await hopelessOf(tenant)).toEqual([]);
+      expect(await drain(tenant)).toHaveLength(1);
+      const again = emit('document.accepted', 'a', { document: 'a', version: 1, collection: 'default' });
+      for (let time = 0; time < 2; time++) {
+        expect(await hopelessOf(tenant)).toEqual([]);
+        expect(await drain(tenant)).toEqual([again]);
+      }
+      expect(await hopelessOf(tenant)).toMatchObject([{ ...ref, collection: 'default', state: 'accepted' }]);
+      expect(await drain(tenant)).toEqual([]);
+    });
+
+    test('is not what waits in the outbox, moved lately or has ended', async () => {
+      const tenant = newTenant();
+      await accepted(tenant, 'waiting');
+      expect((await drain(tenant)).length).toBe(1);
+      await opened().redriveStuck({ ...now, afterMs: 60_000 });
+      expect(await drain(tenant)).toEqual([]);
+      await indexed(tenant, 'waiting', 'two');
+      await drain(tenant);
+      await opened().redriveStuck(now);
+      expect(await drain(tenant)).toEqual([]);
+    });
+
+    test('is also a deletion that nobody confirmed, for ever', async () => {
+      const tenant = newTenant();
+      await indexed(tenant, 'a');
+      await opened().remove(tenant, 'a');
+      await drain(tenant);
+      const deleted = emit('document.deleted', 'a', { document: 'a', version: 2, collection: 'default' });
+      for (let time = 0; time < 4; time++) {
+        expect(await hopelessOf(tenant)).toEqual([]);
+        expect(await drain(tenant)).toEqual([deleted]);
+      }
+      await opened().recordRemoved({ tenant, document: 'a', version: 2 });
+      await opened().redriveStuck(now);
+      expect(await drain(tenant)).toEqual([]);
+    });
+
+    test('is sent off once by many sweepers', async () => {
+      const tenant = newTenant();
+      for (let n = 0; n < 30; n++) await accepted(tenant, `d${n}`);
+      await drain(tenant);
+      await Promise.all([1, 2, 3, 4].map(() => opened().redriveStuck(now)));
+      expect(await drain(tenant)).toHaveLength(30);
+    });
+  });
+
+  describe('rebuilding', () => {
+    test('sends off every indexed version of a collection, to be embedded afresh', async () => {
+      const tenant = newTenant();
+      const ref = await indexed(tenant, 'a');
+      await accepted(tenant, 'unfinished');
+      await opened().accept({ ...content(tenant, 'elsewhere'), collection: 'other' });
+      await drain(tenant);
+      expect(await opened().redriveAll({ tenant, collection: 'default' })).toBe(1);
+      expect(await opened().redriveAll({ tenant, collection: 'default' })).toBe(0);
+      expect(await drain(tenant)).toMatchObject([{ data: { document: 'a', version: 1, afresh: true } }]);
+      expect(await stateOf(ref)).toBe('indexed');
+    });
+
+    test('what the vector store should hold comes in order, in pages', async () => {
+      const tenant = newTenant();
+      for (const document of ['c', 'a', 'b']) await indexed(tenant, document);
+      await accepted(tenant, 'a', 'two');
+      const found: string[] = [];
+      let after: readonly [string, string, number] | undefined;
+      for (;;) {
+        const [row] = await opened().expectedChunks(after, 1);
+        if (!row) break;
+        if (row.tenant === tenant) found.push(row.document);
+        after = [row.tenant, row.document, row.chunk];
+      }
+      expect(found).toEqual(['b', 'c']);
+      const refs = ['a', 'b', 'x'].map((document) => ({ document, version: 1, chunk: 0 }));
+      expect((await opened().liveChunks(tenant, refs)).map(({ document }) => document)).toEqual(['b']);
+      expect(await opened().underWay(tenant, ['a', 'b', 'x'])).toEqual(new Set(['a']));
+    });
+  });
+
+  describe('a dead letter', () => {
+    async function failed(tenant: string, document: string, id = document): Promise<DocumentRef> {
+      const ref = await accepted(tenant, document);
+      await drain(tenant);
+      const data = { document, version: ref.version, collection: 'default' };
+      await opened().addDeadLetter({
+        tenant,
+        id,
+        event: toCloudEvent('gateway', emit('document.accepted', document, data), { tenant }),
+        code: 'unprocessable',
+        message: 'broken',
+        destination: 'http://ingest',
+        receivedAt: new Date().toISOString(),
+      });
+      await opened().fail(ref, { code: 'unprocessable', message: 'broken' });
+      return ref;
+    }
+    const ids = async (tenant: string, filter: object = {}) =>
+      (await opened().deadLetters(tenant, { limit: 10, ...filter })).items.map(({ id }) => id).sort();
+
+    test('is found by type, code, subject', async () => {
+      const tenant = newTenant();
+      await failed(tenant, 'a');
+      await failed(tenant, 'b');
+      expect(await ids(tenant, { subject: 'a' })).toEqual(['a']);
+      expect(await ids(tenant, { code: 'unprocessable' })).toEqual(['a', 'b']);
+      expect(await ids(tenant, { code: 'internal' })).toEqual([]);
+      expect(await ids(tenant, { type: 'dev.knarr.document.accepted.v1' })).toEqual(['a', 'b']);
+    });
+
+    test('replayed, opens its version again and is gone until it fails again', async () => {
+      const tenant = newTenant();
+      const ref = await failed(tenant, 'a');
+      expect(await opened().replay(tenant, { id: 'a' }, 10)).toBe(1);
+      expect(await opened().version(ref)).toMatchObject({ state: 'accepted', error: null });
+      expect(await drain(tenant)).toEqual([
+        emit('document.accepted', 'a', { document: 'a', version: 1, collection: 'default' }),
+      ]);
+      expect(await ids(tenant)).toEqual([]);
+      expect(await opened().replay(tenant, {}, 10)).toBe(0);
+      const { version } = ref;
+      const event = emit('document.accepted', 'a', { document: 'a', version, collection: 'default' });
+      await opened().addDeadLetter({
+        tenant,
+        id: 'a',
+        event: toCloudEvent('gateway', event, { tenant }),
+        code: 'internal',
+        message: 'worse',
+        destination: '',
+        receivedAt: new Date().toISOString(),
+      });
+      expect(await opened().deadLetter(tenant, 'a')).toMatchObject({ attempts: 2, code: 'internal' });
+    });
+
+    test('of a version that is no longer current opens nothing', async () => {
+      const tenant = newTenant();
+      const old = await failed(tenant, 'a');
+      await indexed(tenant, 'a', 'two');
+      await drain(tenant);
+      expect(await opened().replay(tenant, {}, 10)).toBe(1);
+      expect(await stateOf(old)).toBe('dead_lettered');
+      expect(await drain(tenant)).toEqual([]);
+    });
+
+    test('is replayed with all or some others, for its tenant alone', async () => {
+      const [tenant, other] = [newTenant(), newTenant()];
+      for (const document of ['a', 'b', 'c']) await failed(tenant, document);
+      await failed(other, 'a');
+      expect(await opened().replay(tenant, { subject: 'b' }, 10)).toBe(1);
+      expect(await opened().replay(tenant, {}, 1)).toBe(1);
+      expect(await opened().replay(tenant, {}, 10)).toBe(1);
+      expect(await ids(other)).toEqual(['a']);
+    });
+
+    test('goes with the document it tells of', async () => {
+      const tenant = newTenant();
+      await failed(tenant, 'a');
+      await opened().remove(tenant, 'a');
+      expect(await ids(tenant)).toEqual([]);
+    });
+  });
+
+  describe('originals', () => {
+    const old = { olderThanMs: -1000, limit: 1000 };
+    async function purged(tenant: string, options = old): Promise<string[]> {
+      const removed: string[] = [];
+      await opened().purgeOriginals(options, async (original) => void removed.push(original));
+      return removed.filter((original) => original.startsWith(`${tenant}/`)).sort();
+    }
+
+    test('are removed when no version needs them, and not before', async () => {
+      const tenant = newTenant();
+      for (const text of ['one', 'two', 'never']) await opened().touchOriginal(tenant, `${tenant}/${text}`);
+      await indexed(tenant, 'a', 'one');
+      await indexed(tenant, 'b', 'one');
+      expect(await purged(tenant, { ...old, olderThanMs: 60_000 })).toEqual([]);
+      expect(await purged(tenant)).toEqual([`${tenant}/never`, `${tenant}/two`]);
+      await opened().remove(tenant, 'a');
+      expect(await purged(tenant)).toEqual([]);
+      await indexed(tenant, 'b', 'two');
+      expect(await purged(tenant)).toEqual([`${tenant}/one`]);
+    });
+
+    test('that could not be removed are tried again', async () => {
+      const tenant = newTenant();
+      await opened().touchOriginal(tenant, `${tenant}/x`);
+      const failing = opened().purgeOriginals(old, async () => {
+        throw new Error('disk');
+      });
+      await expect(failing).rejects.toThrow('disk');
+      expect(await purged(tenant)).toEqual([`${tenant}/x`]);
+    });
+  });
+}

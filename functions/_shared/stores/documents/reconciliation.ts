@@ -1,0 +1,46 @@
+import type { Database } from '../sql/database.ts';
+import { CHUNK_COLUMNS, type ChunkColumns, chunkRow } from './chunks.ts';
+import type { DocumentStore } from './port.ts';
+import { jsonb } from './text.ts';
+
+/** The ledger's side of the comparison with the vector store. */
+export function reconciliation(
+  database: Database,
+): Pick<DocumentStore, 'expectedChunks' | 'liveChunks' | 'underWay'> {
+  return {
+    async expectedChunks(after, limit) {
+      const { rows } = await database.query<ChunkColumns & { tenant: string }>(
+        `select c.tenant, ${CHUNK_COLUMNS} from chunks c
+         join versions v on v.tenant = c.tenant and v.document = c.document and v.version = c.version
+           and v.state = 'indexed'
+         ${after ? 'where (c.tenant, c.document, c.chunk) > ($2, $3, $4::integer)' : ''}
+         order by c.tenant, c.document, c.chunk limit $1`,
+        after ? [limit, ...after] : [limit],
+      );
+      return rows.map(({ tenant, ...row }) => ({ tenant, ...chunkRow(row) }));
+    },
+
+    async liveChunks(tenant, refs) {
+      const { rows } = await database.query<ChunkColumns>(
+        `select ${CHUNK_COLUMNS}
+         from jsonb_to_recordset($2::jsonb) as r(document text, version integer, chunk integer)
+         join versions v on v.tenant = $1 and v.document = r.document and v.version = r.version
+           and v.state in ('chunked', 'embedded', 'indexed')
+         join chunks c on c.tenant = $1 and c.document = r.document and c.version = r.version and c.chunk = r.chunk`,
+        [tenant, jsonb(refs)],
+      );
+      return rows.map(chunkRow);
+    },
+
+    async underWay(tenant, documents) {
+      const { rows } = await database.query<{ document: string }>(
+        `select d.document from documents d
+         join versions v on v.tenant = d.tenant and v.document = d.document and v.version = d.head
+         where d.tenant = $1 and d.document = any($2::text[])
+           and (v.state in ('accepted', 'chunked', 'embedded') or (v.state = 'deleted' and not v.removed))`,
+        [tenant, documents],
+      );
+      return new Set(rows.map(({ document }) => document));
+    },
+  };
+}

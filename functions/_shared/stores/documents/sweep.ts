@@ -1,0 +1,85 @@
+import type { Database, Queryable } from '../sql/database.ts';
+import type { DocumentRef, DocumentStore } from './port.ts';
+
+interface Stuck extends DocumentRef {
+  collection: string;
+  state: string;
+  redrives: number;
+}
+
+/** Finds work that stands still, and sends it off again through the outbox. */
+export function sweeping(
+  database: Database,
+): Pick<DocumentStore, 'redriveStuck' | 'redrive' | 'redriveAll' | 'recordRemoved'> {
+  return {
+    redriveStuck({ afterMs, attempts, limit }) {
+      return database.transaction(async (tx) => {
+        // A version whose event still waits in the outbox does not stand still: the broker is slow or away.
+        const { rows } = await tx.query<Stuck>(
+          `select tenant, document, version, collection, state, redrives from versions v
+           where (state in ('accepted', 'chunked', 'embedded') or (state = 'deleted' and not removed))
+             and updated_at < now() - $1::float8 * power(2, least(redrives, 12)) * interval '1 millisecond'
+             and not exists (select from outbox o where o.tenant = v.tenant and o.subject = v.document
+               and (o.data->>'version')::integer = v.version)
+           order by updated_at limit $2 for update skip locked`,
+          [afterMs, limit],
+        );
+        // A deletion is owed for ever: nobody could replay it.
+        const mayGoOn = ({ state, redrives }: Stuck) => state === 'deleted' || redrives < attempts;
+        const again = rows.filter(mayGoOn);
+        await send(tx, again);
+        await tx.query(`update versions v set redrives = redrives + 1, updated_at = now() ${MATCHING}`, [
+          refsJson(again),
+        ]);
+        return { redriven: again.length, hopeless: rows.filter((row) => !mayGoOn(row)) };
+      });
+    },
+
+    async redrive(refs) {
+      await send(database, refs);
+    },
+
+    async redriveAll({ tenant, collection }) {
+      const { affected } = await database.query(
+        `insert into outbox (tenant, name, subject, data)
+         select tenant, 'document.accepted', document,
+           jsonb_build_object('document', document, 'version', version, 'collection', collection, 'afresh', true)
+         from versions v where state = 'indexed' and tenant = $1 and ($2::text is null or collection = $2)
+           and not exists (select from outbox o where o.tenant = v.tenant and o.subject = v.document
+             and (o.data->>'version')::integer = v.version)`,
+        [tenant, collection ?? null],
+      );
+      return affected;
+    },
+
+    async recordRemoved({ tenant, document, version }) {
+      await database.query(
+        `update versions set removed = true, redrives = 0, updated_at = now()
+         where tenant = $1 and document = $2 and version = $3 and state = 'deleted'`,
+        [tenant, document, version],
+      );
+    },
+  };
+}
+
+const refsJson = (refs: readonly DocumentRef[]): string =>
+  JSON.stringify(refs.map(({ tenant, document, version }) => ({ tenant, document, version })));
+
+const MATCHING = `from jsonb_to_recordset($1::jsonb) as r(tenant text, document text, version integer)
+  where v.tenant = r.tenant and v.document = r.document and v.version = r.version`;
+
+/** Says once more what each version waits for, unless that waits in the outbox already. */
+export async function send(db: Queryable, refs: readonly DocumentRef[]): Promise<number> {
+  if (refs.length === 0) return 0;
+  const { affected } = await db.query(
+    `insert into outbox (tenant, name, subject, data)
+     select v.tenant, case v.state when 'deleted' then 'document.deleted' else 'document.accepted' end, v.document,
+       jsonb_build_object('document', v.document, 'version', v.version, 'collection', v.collection)
+     from (select v.* from versions v, jsonb_to_recordset($1::jsonb) as r(tenant text, document text, version integer)
+       where v.tenant = r.tenant and v.document = r.document and v.version = r.version) v
+     where not exists (select from outbox o where o.tenant = v.tenant and o.subject = v.document
+       and (o.data->>'version')::integer = v.version)`,
+    [refsJson(refs)],
+  );
+  return affected;
+}

@@ -1,0 +1,95 @@
+import { z } from 'zod';
+import { type Emitted, emit, toCloudEvent } from '../_shared/events.ts';
+import { uuidv5 } from '../_shared/ids.ts';
+import type { Context } from '../_shared/stage.ts';
+import type { DocumentStore, NewDeadLetter } from '../_shared/stores/documents/port.ts';
+import type { OriginalStore } from '../_shared/stores/originals/port.ts';
+import { failVersion } from './dead-letters.ts';
+
+export interface SweepLimits {
+  /** Milliseconds without progress after which a version is sent off again; doubled each time. */
+  redriveAfterMs: number;
+  /** Times that a version is sent off again before it is dead-lettered. */
+  redriveAttempts: number;
+  /** Age at which what nobody needs any more is removed, milliseconds. */
+  purgeAfterMs: number;
+}
+
+export interface SweepDeps {
+  documents: Pick<
+    DocumentStore,
+    'redriveStuck' | 'addDeadLetter' | 'fail' | 'version' | 'purgeOriginals' | 'purgeDeadLetters'
+  >;
+  originals: Pick<OriginalStore, 'delete'>;
+  limits: SweepLimits;
+}
+
+export const SweepReport = z.object({
+  redriven: z.int(),
+  dead_lettered: z.int(),
+  /** Originals removed that belonged to nothing any more. */
+  originals_removed: z.int(),
+});
+export type SweepReport = z.infer<typeof SweepReport>;
+
+/** Rows taken in one transaction. */
+const BATCH = 200;
+
+/**
+ * Sends off again what stands still, whatever was lost: an event, a dead letter, the whole broker. What was sent off
+ * often enough in vain ends as a dead letter. Then removes what has outlived its use.
+ */
+export async function sweep({
+  deps: { documents, originals, limits },
+  signal,
+  log,
+}: Pick<Context<SweepDeps>, 'deps' | 'signal' | 'log'>): Promise<{ report: SweepReport; failed: Emitted[] }> {
+  const report: SweepReport = { redriven: 0, dead_lettered: 0, originals_removed: 0 };
+  const failed: Emitted[] = [];
+  for (let full = true; full && !signal.aborted; ) {
+    const { redriven, hopeless } = await documents.redriveStuck({
+      afterMs: limits.redriveAfterMs,
+      attempts: limits.redriveAttempts,
+      limit: BATCH,
+    });
+    for (const stuck of hopeless) {
+      const letter = letterOf(stuck, limits.redriveAttempts);
+      await documents.addDeadLetter(letter);
+      const said = await failVersion(letter.event, letter, documents);
+      if (said) failed.push(said);
+    }
+    report.redriven += redriven;
+    report.dead_lettered += hopeless.length;
+    full = redriven + hopeless.length === BATCH;
+  }
+  await documents.purgeDeadLetters(limits.purgeAfterMs);
+  for (let removed = BATCH; removed === BATCH && !signal.aborted; ) {
+    removed = await documents.purgeOriginals({ olderThanMs: limits.purgeAfterMs, limit: BATCH }, (key) =>
+      originals.delete(key),
+    );
+    report.originals_removed += removed;
+  }
+  if (report.redriven + report.dead_lettered > 0) log.warn(report, 'work stood still');
+  return { report, failed };
+}
+
+type Stuck = Awaited<ReturnType<DocumentStore['redriveStuck']>>['hopeless'][number];
+
+function letterOf({ tenant, document, version, collection, state }: Stuck, attempts: number): NewDeadLetter {
+  const event = toCloudEvent(
+    'recover',
+    emit('document.accepted', document, { document, version, collection }),
+    {
+      tenant,
+    },
+  );
+  return {
+    id: uuidv5('stuck', tenant, document, version),
+    tenant,
+    event,
+    code: 'stuck',
+    message: `It stood still as ${state}, and was sent off again ${attempts} times in vain.`,
+    destination: '',
+    receivedAt: new Date().toISOString(),
+  };
+}
