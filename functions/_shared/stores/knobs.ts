@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { knob } from '../config.ts';
+import { originalKnobs } from './originals/knobs.ts';
 
 /** Where the stores keep their data. */
 export const storeKnobs = {
@@ -16,4 +17,5 @@ export const storeKnobs = {
     z.string().default('.knarr'),
     'Folder of the embedded database and of the original documents. One process owns it at a time.',
   ),
+  ...originalKnobs,
 };

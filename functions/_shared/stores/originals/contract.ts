@@ -3,23 +3,29 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { contentHash } from '../../ids.ts';
 import { type OriginalStore, originalKey } from './port.ts';
 
+/** A store to test, and how to spoil what it holds behind its back. */
+export interface OriginalsUnderTest {
+  store: OriginalStore;
+  overwrite(key: string, content: string): Promise<void>;
+  close(): Promise<void>;
+}
+
 /** What every store of originals must do. */
-export function originalStoreContract(
-  open: () => Promise<{ store: OriginalStore; close: () => Promise<void> }>,
-): void {
+export function originalStoreContract(open: () => Promise<OriginalsUnderTest>): void {
   let store: OriginalStore;
-  let close: () => Promise<void>;
+  let opened: OriginalsUnderTest;
   beforeAll(async () => {
-    ({ store, close } = await open());
+    opened = await open();
+    store = opened.store;
   });
-  afterAll(() => close());
+  afterAll(() => opened?.close());
 
   const sample = (bytes: number) => {
     const content = new Uint8Array(randomBytes(bytes));
     return { content, hash: contentHash(content) };
   };
 
-  test.each([0, 1, 5_000_000])('%i bytes come back as they went in', async (bytes) => {
+  test.each([0, 1, 5_000_000, 20_000_001])('%i bytes come back as they went in', async (bytes) => {
     const { content, hash } = sample(bytes);
     await store.put(originalKey('acme', hash), content);
     expect(Buffer.from((await store.get(originalKey('acme', hash))) ?? [1]).equals(content)).toBe(true);
@@ -45,11 +51,40 @@ export function originalStoreContract(
 
   test('tenants do not see each other, whatever they are called', async () => {
     const { content, hash } = sample(10);
-    for (const tenant of ['..', '.', 'a/b', 'ä', 'x\\y', 'a b', '%2E']) {
+    for (const tenant of [
+      '..',
+      '.',
+      'a/b',
+      'ä',
+      'x\\y',
+      'a b',
+      '%2E',
+      "it's (the) *best*!",
+      'a+b',
+      'a&b?c#d',
+    ]) {
       await store.put(originalKey(tenant, hash), content);
       expect(await store.get(originalKey(`${tenant}2`, hash))).toBeUndefined();
+      expect(Buffer.from((await store.get(originalKey(tenant, hash))) ?? []).equals(content)).toBe(true);
       await store.delete(originalKey(tenant, hash));
     }
+  });
+
+  test('another content than was put is not given out', async () => {
+    const { content, hash } = sample(1000);
+    const key = originalKey('acme', hash);
+    await store.put(key, content);
+    for (const other of ['', 'x'.repeat(1000), 'x'.repeat(2000)]) {
+      await opened.overwrite(key, other);
+      await expect(store.get(key)).rejects.toMatchObject({ code: 'upstream_failed' });
+    }
+  });
+
+  test('what was aborted does not go on', async () => {
+    const { content, hash } = sample(20_000_000);
+    const key = originalKey('acme', hash);
+    await store.put(key, content);
+    await expect(store.get(key, AbortSignal.abort())).rejects.toThrow();
   });
 
   test.each([

@@ -13,6 +13,7 @@ originalStoreContract(async () => {
   const folder = await newFolder();
   return {
     store: folderOriginals(join(folder, 'originals')),
+    overwrite: (key, content) => writeFile(join(folder, 'originals', key), content),
     close: () => rm(folder, { recursive: true }),
   };
 });

@@ -1,16 +1,14 @@
-import { constants } from 'node:fs';
-import { access, mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises';
+import { constants, createReadStream } from 'node:fs';
+import { access, mkdir, open, rename, rm, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { KnarrError } from '../../errors.ts';
-import type { OriginalStore } from './port.ts';
+import { checkKey, type OriginalStore, readOriginal } from './port.ts';
 
-/** Two segments; the first as `originalKey` escapes a tenant, neither able to leave the folder. */
-const KEY = /^(?!\.)[\w.!~*'()%-]{1,200}\/[0-9a-f]{64}$/;
+const READ_BYTES = 1024 * 1024;
 
-/** Originals as files below a folder, which is made when missing. Throws `invalid_request` for a key not made by `originalKey`. */
+/** Originals as files below a folder, which is made when missing. */
 export function folderOriginals(folder: string): OriginalStore {
   function pathOf(key: string): string {
-    if (!KEY.test(key)) throw new KnarrError('invalid_request', 'This is no key of an original.');
+    checkKey(key);
     return join(folder, key);
   }
 
@@ -29,8 +27,9 @@ export function folderOriginals(folder: string): OriginalStore {
         throw thrown;
       }
     },
-    async get(key) {
-      return readFile(pathOf(key)).catch(absent);
+    async get(key, signal) {
+      const file = createReadStream(pathOf(key), { highWaterMark: READ_BYTES, ...(signal && { signal }) });
+      return readOriginal(key, file).catch(absent);
     },
     async delete(key) {
       await rm(pathOf(key), { force: true });
