@@ -12,13 +12,16 @@ const DECODERS = {
 
 /**
  * The whole body, decompressed. Reading stops as soon as `limit` bytes are exceeded, before or after decompression.
- * Throws `too_large`, `unsupported_media_type` for an unknown content encoding, `invalid_request` for broken compression.
+ * Throws `too_large`, `unsupported_media_type` for an unknown content encoding, `invalid_request` for broken compression
+ * and `cancelled` when the sender breaks off.
  */
 export async function readBody(request: Request, limit: number): Promise<Uint8Array> {
   const declared = Number(request.headers.get('content-length') ?? Number.NaN);
   if (declared > limit) throw tooLarge(limit);
   const encoding = request.headers.get('content-encoding')?.trim().toLowerCase() ?? 'identity';
-  if (encoding === 'identity' && declared >= 0) return new Uint8Array(await request.arrayBuffer());
+  if (encoding === 'identity' && declared >= 0) {
+    return new Uint8Array(await request.arrayBuffer().catch(brokenOff));
+  }
   const parts: Uint8Array[] = [];
   for await (const part of bodyStream(request, limit)) parts.push(part);
   return Buffer.concat(parts);
@@ -28,7 +31,7 @@ export async function readBody(request: Request, limit: number): Promise<Uint8Ar
 export async function* bodyStream(request: Request, limit: number): AsyncGenerator<Uint8Array> {
   if (!request.body) return;
   const encoding = request.headers.get('content-encoding')?.trim().toLowerCase() ?? 'identity';
-  const raw = Readable.from(capped(request.body as ReadableStream<Uint8Array>, limit));
+  const raw = Readable.from(received(request.body as ReadableStream<Uint8Array>, limit));
   if (encoding === 'identity') {
     yield* raw;
     return;
@@ -51,6 +54,19 @@ export async function* bodyStream(request: Request, limit: number): AsyncGenerat
     raw.destroy();
     decoder.destroy();
   }
+}
+
+async function* received(body: AsyncIterable<Uint8Array>, limit: number): AsyncGenerator<Uint8Array> {
+  try {
+    yield* capped(body, limit);
+  } catch (thrown) {
+    if (thrown instanceof KnarrError) throw thrown;
+    brokenOff(thrown);
+  }
+}
+
+function brokenOff(cause: unknown): never {
+  throw new KnarrError('cancelled', 'The body broke off.', { cause });
 }
 
 async function* capped(source: AsyncIterable<Uint8Array>, limit: number): AsyncGenerator<Uint8Array> {

@@ -1,5 +1,5 @@
 import { KnarrError } from '../errors.ts';
-import type { Call } from '../stage.ts';
+import type { Call, Caller } from '../stage.ts';
 import { readTraceparent, readTracestate } from '../telemetry/trace.ts';
 import { parseInstant } from './instant.ts';
 
@@ -72,6 +72,11 @@ export function readCall(request: Request): Call {
     traceparent,
     tracestate: readTracestate(headers.get('tracestate'), traceparent),
   };
+}
+
+/** The call of a request from outside, by a verified caller: of its headers only the trace is taken over. */
+export function outsideCall<C extends Caller>(request: Request, caller: C): Call & C {
+  return { ...caller, signal: request.signal, traceparent: readTraceparent(request.headers.get('traceparent')) };
 }
 
 /** Milliseconds since the epoch, undefined for none. Throws `invalid_request` for what is no RFC 3339 instant. */

@@ -52,7 +52,8 @@ export function asFunction<Deps, In, Out, K extends Knobs>(
   };
   return {
     async init() {
-      opened = await openStage(stage, env);
+      // The stock runtime listens at every address.
+      opened = await openStage(stage, env, () => '');
     },
     async handle(context, input) {
       inFlight++;

@@ -1,12 +1,12 @@
-import { Hono } from 'hono';
+import { type Context, Hono } from 'hono';
 import packageJson from '../../../package.json' with { type: 'json' };
 import { KnarrError } from '../errors.ts';
 import { type CloudEvent, type EventName, eventType } from '../events.ts';
 import { parseJson } from '../json.ts';
-import type { Stage } from '../stage.ts';
+import type { Caller, Stage } from '../stage.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import { decodeUtf8, readBody } from './body.ts';
-import { readCall } from './call.ts';
+import { outsideCall, readCall } from './call.ts';
 import { eventMode, readEvent, writeBinary } from './cloudevents.ts';
 import { problemResponse } from './problem.ts';
 import type { RunningStage, RunOptions } from './run.ts';
@@ -36,13 +36,13 @@ export function createApp<Deps, In, Out>(
 ): Hono {
   const maxBody = options.maxBodyBytes ?? stage.maxBodyBytes ?? DEFAULT_MAX_BODY;
 
-  async function answerJson(request: Request): Promise<Response> {
+  async function answerJson(request: Request, caller: Caller | undefined): Promise<Response> {
     const type = request.headers.get('content-type');
     if (type !== null && !JSON_TYPE.test(type)) {
       throw new KnarrError('unsupported_media_type', 'Send JSON (application/json) or a CloudEvent.');
     }
     const input = parseJson(decodeUtf8(await readBody(request, maxBody))) as In;
-    const call = readCall(request);
+    const call = caller ? outsideCall(request, caller) : readCall(request);
     if (wantsStream(request)) {
       return progressStream(call.signal, (onProgress, signal) =>
         running.call(input, { ...call, signal, onProgress }),
@@ -81,7 +81,7 @@ export function createApp<Deps, In, Out>(
     return problemResponse(error, to);
   }
 
-  const app = new Hono();
+  const app = new Hono<Env>();
   app.onError((error) => refuse(error, 'request'));
   app.notFound(() => problemResponse(new KnarrError('not_found', 'There is nothing at this path.')));
   app.get('/health/liveness', (c) => c.json({ status: 'live' }));
@@ -113,20 +113,37 @@ export function createApp<Deps, In, Out>(
   }
   app.use(async (c, next) => {
     if (isDraining()) throw new KnarrError('unavailable', 'The stage is shutting down.');
-    stage.admit?.(c.req.raw, deps);
-    await next();
+    if (c.env.inside) return next();
+    if (isForStage(c)) {
+      try {
+        await stage.admitEvent?.(c.req.raw, deps);
+      } catch (thrown) {
+        return refuse(thrown, 'event');
+      }
+    } else c.set('caller', await stage.admit?.(c.req.raw, deps));
+    return next();
   });
   app.options('/', () => new Response(null, { headers: WEB_HOOK }));
   app.post('/', async (c) => {
-    const request = c.req.raw;
-    if (eventMode(request.headers) === undefined) return answerJson(request);
-    return answerEvent(request).catch((thrown) => refuse(thrown, 'event'));
+    if (isForStage(c)) return answerEvent(c.req.raw).catch((thrown) => refuse(thrown, 'event'));
+    const caller = c.get('caller');
+    if (stage.admit && !caller && !c.env.inside) throw new KnarrError('unauthenticated', 'Say who you are.');
+    return answerJson(c.req.raw, caller);
   });
   const routes = stage.routes?.(deps, log);
   if (routes) app.route('/', routes);
   app.all('/', (c) => notAllowed(c.req.method, 'POST, OPTIONS'));
-  return app;
+  return app as unknown as Hono;
 }
+
+interface Env {
+  Bindings: { inside: boolean };
+  Variables: { caller: Caller | undefined };
+}
+
+/** Whether it is an event for the stage itself; the gateway's API takes events elsewhere. */
+const isForStage = ({ req }: Context): boolean =>
+  req.method === 'POST' && req.path === '/' && eventMode(req.raw.headers) !== undefined;
 
 /**
  * The event of a request, in the trace of the request when it names none itself. Whatever is wrong with its bytes makes

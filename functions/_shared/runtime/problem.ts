@@ -40,7 +40,9 @@ const jsonBytes = (value: unknown) => Buffer.byteLength(JSON.stringify(value));
 export function problemResponse(thrown: unknown, to: 'request' | 'event' = 'request'): Response {
   const error = KnarrError.from(thrown);
   const status = to === 'event' ? eventStatus(error) : error.status;
-  const headers: Record<string, string> = { 'content-type': 'application/problem+json' };
+  const headers: Record<string, string> = { 'content-type': 'application/problem+json', ...error.headers };
+  // RFC 9110 §11.6.1 wants a challenge; Bearer is the only scheme there is.
+  if (status === 401) headers['www-authenticate'] ??= 'Bearer';
   if (error.retryAfter !== undefined) headers['retry-after'] = String(Math.ceil(error.retryAfter));
   return new Response(JSON.stringify(problemOf(error, status)), { status, headers });
 }

@@ -31,8 +31,8 @@ export interface RunOptions {
 /** A stage with its dependencies, ready to work. */
 export interface RunningStage<In = unknown, Out = unknown> {
   readonly name: string;
-  /** Answers an HTTP request; needs no port. */
-  fetch(request: Request): Promise<Response>;
+  /** Answers an HTTP request; needs no port. `inside`: it was made in this process, which need not prove who it is. */
+  fetch(request: Request, options?: { inside?: boolean }): Promise<Response>;
   /** The stage's JSON contract, called in this process. */
   call(input: In, call: Call): Promise<Out>;
   /** Handles one event; what it says in turn comes back. */
@@ -136,7 +136,7 @@ export function runStage<Deps, In, Out>(
       draining = true;
       stage.drain?.(deps);
     },
-    fetch: async (request) => app.fetch(request),
+    fetch: async (request, { inside = false } = {}) => app.fetch(request, { inside }),
   };
   const app = createApp(stage, deps, running, { ...options, metrics, isDraining: () => draining });
   return running;
