@@ -29,6 +29,8 @@ export interface KnarrErrorOptions {
   cause?: unknown;
   /** Seconds after which a retry may succeed; sent as `Retry-After`. */
   retryAfter?: number;
+  /** Further headers of the answer. */
+  headers?: Record<string, string>;
   /** Further members of the problem details (small, no content, no secrets). */
   details?: Record<string, unknown>;
 }
@@ -38,6 +40,7 @@ export class KnarrError extends Error {
   override readonly name = 'KnarrError';
   readonly code: ErrorCode;
   readonly retryAfter: number | undefined;
+  readonly headers: Record<string, string>;
   readonly details: Record<string, unknown>;
 
   constructor(code: ErrorCode, message: string, options: KnarrErrorOptions = {}) {
@@ -45,6 +48,7 @@ export class KnarrError extends Error {
     this.code = code;
     this.retryAfter =
       options.retryAfter ?? (code === 'unavailable' || code === 'too_many_requests' ? 1 : undefined);
+    this.headers = options.headers ?? {};
     this.details = options.details ?? {};
   }
 

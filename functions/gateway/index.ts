@@ -21,6 +21,9 @@ const nowhere: Publisher = {
   },
 };
 
+/** A comparison reads every point; Knative's own longest request is 10 minutes. */
+const RECONCILE_MS = 600_000;
+
 /** The edge: the public API, durable acceptance, and the orchestration of a question. */
 export const stage = defineStage({
   name: 'gateway',
@@ -33,7 +36,11 @@ export const stage = defineStage({
     'query.answered': { produces: [], handle: keepAnswer },
   },
   emits: ['document.accepted', 'document.deleted', 'query.asked'],
-  admit(request, { authConfigured }) {
+  async admit(request, { authConfigured, authenticate }) {
+    if (!authConfigured) refuseStrangers(request);
+    return authenticate(request);
+  },
+  async admitEvent(request, { authConfigured }) {
     if (!authConfigured) refuseStrangers(request);
   },
   drain: ({ closing }) => closing.abort(),
@@ -58,6 +65,7 @@ export const stage = defineStage({
           fetch: httpClient(config.fetchUrl),
           generate: httpClient(config.generateUrl),
         },
+        reconcile: httpClient(config.recoverUrl, RECONCILE_MS),
         generation: readGeneration(config),
         log,
       },

@@ -76,7 +76,11 @@ export function readCall(request: Request): Call {
 
 /** The call of a request from outside, by a verified caller: of its headers only the trace is taken over. */
 export function outsideCall<C extends Caller>(request: Request, caller: C): Call & C {
-  return { ...caller, signal: request.signal, traceparent: readTraceparent(request.headers.get('traceparent')) };
+  return {
+    ...caller,
+    signal: request.signal,
+    traceparent: readTraceparent(request.headers.get('traceparent')),
+  };
 }
 
 /** Milliseconds since the epoch, undefined for none. Throws `invalid_request` for what is no RFC 3339 instant. */
