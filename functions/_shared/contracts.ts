@@ -130,3 +130,23 @@ export const GenerateOutput = z.object({
   degraded: z.array(z.string()),
 });
 export type GenerateOutput = z.infer<typeof GenerateOutput>;
+
+export const DRIFT_KINDS = ['missing', 'phantom', 'duplicate', 'wrong_hash'] as const;
+/** What a comparison of ledger and vector store found, in points and chunks. */
+export const Drift = z
+  .object({
+    points: z.int().meta({ description: 'Points that were compared.' }),
+    chunks: z.int().meta({ description: 'Chunks of indexed documents that were compared.' }),
+    missing: z.int().meta({ description: 'Chunks of indexed documents without a point.' }),
+    phantom: z.int().meta({ description: 'Points of chunks that are no longer wanted.' }),
+    duplicate: z.int().meta({ description: 'Second points of a chunk.' }),
+    wrong_hash: z.int().meta({ description: 'Points made of another text than the chunk has.' }),
+    repaired: z.boolean().meta({ description: 'Whether what was found is being repaired.' }),
+  })
+  .meta({ id: 'Drift' });
+export type Drift = z.infer<typeof Drift>;
+/** Asks the recover stage for a comparison. */
+export interface ReconcileInput {
+  action: 'reconcile';
+  repair: boolean;
+}

@@ -1,7 +1,8 @@
 import type { Config } from '../_shared/config.ts';
 import type { Generation } from '../_shared/generation.ts';
 import { startRelay } from '../_shared/outbox.ts';
-import type { Caller, Logger, Publisher } from '../_shared/stage.ts';
+import type { Drift, ReconcileInput } from '../_shared/contracts.ts';
+import type { Caller, Logger, Publisher, StageClient } from '../_shared/stage.ts';
 import type { DocumentStore } from '../_shared/stores/documents/port.ts';
 import type { OriginalStore } from '../_shared/stores/originals/port.ts';
 import type { AcceptDeps } from './accept/accept.ts';
@@ -16,6 +17,7 @@ export type Limits = Config<typeof limitKnobs>;
 export interface GatewayDeps extends AcceptDeps {
   publisher: Publisher;
   stages: QuestionStages;
+  reconcile: StageClient<ReconcileInput, Drift>;
   limits: Limits;
   /** Who asks. Throws `unauthenticated` or `forbidden`. */
   authenticate(request: Request): Promise<Caller>;
@@ -31,6 +33,8 @@ export interface GatewayParts {
   originals: OriginalStore;
   publisher: Publisher;
   stages: QuestionStages;
+  /** The recover stage. */
+  reconcile: StageClient<ReconcileInput, Drift>;
   /** For collections that do not exist yet. */
   generation: Generation;
   log: Logger;

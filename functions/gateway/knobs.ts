@@ -79,10 +79,11 @@ const stageUrl = (stage: string) =>
     `Where the ${stage} stage answers.`,
   );
 
-/** The stages that a question passes through. */
+/** The stages that the gateway calls. */
 export const stageKnobs = {
   embedUrl: stageUrl('embed'),
   searchUrl: stageUrl('search'),
   fetchUrl: stageUrl('fetch'),
   generateUrl: stageUrl('generate'),
+  recoverUrl: stageUrl('recover'),
 };

@@ -58,6 +58,7 @@ export async function openTestGateway(
         },
       },
       stages: { embed: absent, search: absent, fetch: absent, generate: absent, ...stages },
+      reconcile: absent,
       generation: readGeneration(config),
       log,
     },

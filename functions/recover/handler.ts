@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { CollectionName } from '../_shared/contracts.ts';
+import { CollectionName, DRIFT_KINDS, Drift } from '../_shared/contracts.ts';
 import type { Emitted, EventData } from '../_shared/events.ts';
 import type { Relay } from '../_shared/outbox.ts';
 import type { Context } from '../_shared/stage.ts';
@@ -8,7 +8,7 @@ import type { OriginalStore } from '../_shared/stores/originals/port.ts';
 import type { VectorStore } from '../_shared/stores/vectors/port.ts';
 import type { Metrics } from '../_shared/telemetry/metrics.ts';
 import { DeadLetterPage, listDeadLetters, Selection } from './dead-letters.ts';
-import { DRIFT_KINDS, Drift, reconcile } from './reconcile.ts';
+import { reconcile } from './reconcile.ts';
 import { type SweepLimits, SweepReport, sweep } from './sweep.ts';
 
 export interface RecoverDeps {

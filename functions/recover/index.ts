@@ -1,4 +1,5 @@
 import { type Config, duration, integer, knob } from '../_shared/config.ts';
+import { DRIFT_KINDS } from '../_shared/contracts.ts';
 import { startRelay } from '../_shared/outbox.ts';
 import { httpPublisher } from '../_shared/publisher.ts';
 import { runtimeKnobs } from '../_shared/runtime/start.ts';
@@ -9,7 +10,6 @@ import { openOriginals } from '../_shared/stores/originals/open.ts';
 import type { OriginalStore } from '../_shared/stores/originals/port.ts';
 import { takeDeadLetter } from './dead-letters.ts';
 import { onTimer, type RecoverDeps, RecoverInput, RecoverOutput, recover } from './handler.ts';
-import { DRIFT_KINDS } from './reconcile.ts';
 
 export const recoverKnobs = {
   redriveAfterMs: knob(

@@ -1,5 +1,5 @@
-import { z } from 'zod';
 import { chunkContext, withContext } from '../_shared/chunk.ts';
+import type { Drift } from '../_shared/contracts.ts';
 import { pointId, textHash } from '../_shared/ids.ts';
 import type { Context } from '../_shared/stage.ts';
 import type {
@@ -15,23 +15,6 @@ export interface ReconcileDeps {
   documents: Pick<DocumentStore, 'liveChunks' | 'underWay' | 'expectedChunks' | 'redrive'>;
   vectors: Pick<VectorStore, 'scopes' | 'scan' | 'present' | 'removePoints'>;
 }
-
-export const DRIFT_KINDS = ['missing', 'phantom', 'duplicate', 'wrong_hash'] as const;
-export const Drift = z.object({
-  /** Points and chunks that were compared. */
-  points: z.int(),
-  chunks: z.int(),
-  /** Chunks of indexed documents that have no point. */
-  missing: z.int(),
-  /** Points of chunks that are no longer wanted. */
-  phantom: z.int(),
-  /** Second points of a chunk. */
-  duplicate: z.int(),
-  /** Points made of another text than the chunk has now. */
-  wrong_hash: z.int(),
-  repaired: z.boolean(),
-});
-export type Drift = z.infer<typeof Drift>;
 
 const PAGE = 500;
 

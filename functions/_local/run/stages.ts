@@ -1,6 +1,6 @@
 import { localClient } from '../../_shared/client.ts';
 import type { Knobs } from '../../_shared/config.ts';
-import type { EmbedInput, EmbedOutput } from '../../_shared/contracts.ts';
+import type { Drift, EmbedInput, EmbedOutput, ReconcileInput } from '../../_shared/contracts.ts';
 import { readGeneration } from '../../_shared/generation.ts';
 import { type RunningStage, type RunOptions, runStage } from '../../_shared/runtime/run.ts';
 import type { Publisher, Stage, StageClient } from '../../_shared/stage.ts';
@@ -45,16 +45,23 @@ export async function runStages(
   closers.push(() => generator.close());
   run(ingest, { documents, vectors, originals, parser });
   run(index, { documents, vectors });
-  run(recover, createRecover({ documents, vectors, originals }, config.recover, options.metrics));
   const stages = {
     embed: embedding,
     search: localClient(run(search, { documents, vectors })),
     fetch: localClient(run(fetchStage, { documents })),
     generate: localClient(run(generate, { generator })),
   };
+  const recovering = localClient(
+    run(recover, createRecover({ documents, vectors, originals }, config.recover, options.metrics)),
+  );
+  const reconcile: StageClient<ReconcileInput, Drift> = async (input, call) =>
+    (await recovering(input, call)) as Drift;
   const { log, publisher } = options;
   const generation = readGeneration(config.generation);
-  const edge = createGateway({ documents, originals, publisher, stages, generation, log }, config.gateway);
+  const edge = createGateway(
+    { documents, originals, publisher, stages, reconcile, generation, log },
+    config.gateway,
+  );
   closers.push(() => closeGateway(edge));
   run(gateway, edge);
   return running.get('gateway') as RunningStage;

@@ -18,6 +18,7 @@ import { documentRoutes } from './documents.ts';
 import { embeddingRoutes } from './embeddings.ts';
 import type { Api } from './endpoint.ts';
 import { eventRoutes } from './events.ts';
+import { maintenanceRoutes } from './maintenance.ts';
 import { openApi, pageRoutes } from './pages.ts';
 import { queryRoutes } from './queries.ts';
 import { ragRoutes } from './rag.ts';
@@ -49,6 +50,7 @@ export function createApi(deps: GatewayDeps, log: Logger): Api {
   embeddingRoutes(api, deps, questions);
   eventRoutes(api, deps);
   deadLetterRoutes(api, deps);
+  maintenanceRoutes(api, deps);
   pageRoutes(api);
   refuseOtherMethods(api);
   return api;

@@ -17,15 +17,28 @@ const DeadLetterView = z
     message: z.string(),
     destination: z.string().meta({ description: 'Where it could not be delivered.' }),
     received_at: z.string(),
+    attempts: z.int().meta({ description: 'One, and one more for each replay that failed again.' }),
     event: Event,
   })
   .meta({ id: 'DeadLetter' });
 
 const tag = 'Dead letters';
 
-function view({ id, code, message, destination, receivedAt, event }: DeadLetter) {
-  return { id, code, message, destination, received_at: receivedAt, event };
+function view({ id, code, message, destination, receivedAt, attempts, event }: DeadLetter) {
+  return { id, code, message, destination, received_at: receivedAt, attempts, event };
 }
+
+const Selection = z.object({
+  type: z.string().max(256).optional().meta({ description: 'Full type of the event.' }),
+  code: z.string().max(64).optional(),
+  subject: z.string().max(512).optional().meta({ description: 'Id of the document or question.' }),
+});
+const Replayed = z
+  .object({ replayed: z.int().meta({ description: 'How many events are on their way again.' }) })
+  .meta({ id: 'Replayed' });
+const REPLAYED = {
+  202: { description: 'On their way again; one that fails again is a dead letter again.', json: Replayed },
+};
 
 /** Events that the pipeline could not process, with the reason. */
 export function deadLetterRoutes(api: Api, deps: GatewayDeps): void {
@@ -36,7 +49,11 @@ export function deadLetterRoutes(api: Api, deps: GatewayDeps): void {
       path: '/v1/dead-letters',
       tag,
       summary: 'List dead letters, newest first',
-      query: z.strictObject({ limit: queryInteger(1, 1000, 100), cursor: z.string().max(2048).optional() }),
+      query: z.strictObject({
+        limit: queryInteger(1, 1000, 100),
+        cursor: z.string().max(2048).optional(),
+        ...Selection.shape,
+      }),
       answers: {
         200: {
           description: 'A page; `next` is absent on the last one.',
@@ -67,6 +84,42 @@ export function deadLetterRoutes(api: Api, deps: GatewayDeps): void {
       const letter = await deps.documents.deadLetter(call.tenant, id);
       if (!letter) throw new KnarrError('not_found', 'There is no such dead letter.');
       return c.json(view(letter));
+    },
+  );
+
+  endpoint(
+    api,
+    {
+      method: 'post',
+      path: '/v1/dead-letters/{id}/replay',
+      tag,
+      summary: 'Replay a dead letter',
+      params: z.object({ id: z.string().min(1).max(512) }),
+      answers: REPLAYED,
+    },
+    async ({ c, params: { id = '' }, call }) => {
+      const replayed = await deps.documents.replay(call.tenant, { id }, 1);
+      if (replayed === 0) throw new KnarrError('not_found', 'There is no such dead letter.');
+      deps.relay.wake();
+      return c.json({ replayed }, 202);
+    },
+  );
+
+  endpoint(
+    api,
+    {
+      method: 'post',
+      path: '/v1/dead-letters:replay',
+      tag,
+      summary: 'Replay dead letters',
+      description: 'Those that match, oldest first; `{}` replays all, up to `limit`.',
+      json: z.strictObject({ limit: z.int().min(1).max(10_000).default(1000), ...Selection.shape }),
+      answers: REPLAYED,
+    },
+    async ({ c, json: { limit, ...filter }, call }) => {
+      const replayed = await deps.documents.replay(call.tenant, filter, limit);
+      if (replayed > 0) deps.relay.wake();
+      return c.json({ replayed }, 202);
     },
   );
 }

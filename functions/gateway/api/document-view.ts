@@ -47,6 +47,43 @@ export function acceptedView({
   return { id, version, state, collection, links: linksOf(id) };
 }
 
+/** A version as the ledger has it, with why it ended. */
+export const VersionView = z
+  .object({
+    version: Version,
+    state: State,
+    reason: z
+      .string()
+      .nullable()
+      .meta({ description: 'Why it ended as it did; null while it has not, and for `indexed`.' }),
+    collection: CollectionName,
+    bytes: z.int(),
+    chunks: z.int(),
+    created_at: z.string(),
+    updated_at: z.string(),
+  })
+  .meta({ id: 'Version' });
+
+export function versionView(record: DocumentRecord): z.infer<typeof VersionView> {
+  const { version, state, collection, bytes, chunks, createdAt, updatedAt } = record;
+  return {
+    version,
+    state,
+    reason: reasonOf(record),
+    collection,
+    bytes,
+    chunks,
+    created_at: createdAt,
+    updated_at: updatedAt,
+  };
+}
+
+function reasonOf({ version, state, error }: DocumentRecord): string | null {
+  if (state === 'dead_lettered') return `${error?.code}: ${error?.message}`;
+  if (state === 'superseded') return `Version ${version + 1} took its place.`;
+  return state === 'deleted' ? 'The document was deleted.' : null;
+}
+
 export function documentView(record: DocumentRecord): z.infer<typeof DocumentView> {
   const {
     document: id,

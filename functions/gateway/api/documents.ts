@@ -11,7 +11,15 @@ import {
 import { accept } from '../accept/accept.ts';
 import type { GatewayDeps } from '../deps.ts';
 import { DOCUMENT_CONTENT, DocumentQuery, readIncoming } from './document-body.ts';
-import { Accepted, acceptedView, DocumentView, documentPath, documentView } from './document-view.ts';
+import {
+  Accepted,
+  acceptedView,
+  DocumentView,
+  documentPath,
+  documentView,
+  VersionView,
+  versionView,
+} from './document-view.ts';
 import { type Api, type ApiContext, endpoint, queryInteger } from './endpoint.ts';
 
 const tag = 'Documents';
@@ -105,6 +113,31 @@ export function documentRoutes(api: Api, deps: GatewayDeps): void {
       answers: { 200: { description: 'Its current version.', json: DocumentView } },
     },
     async ({ c, params: { id = '' }, call }) => c.json(documentView(await headOf(deps, call, id))),
+  );
+
+  endpoint(
+    api,
+    {
+      method: 'get',
+      path: '/v1/documents/{id}/versions',
+      tag,
+      summary: 'Every version of a document, newest first, and how each ended',
+      params: DocumentParams,
+      query: z.strictObject({
+        limit: queryInteger(1, 1000, 100),
+        below: queryInteger(1, 2 ** 31 - 1, 2 ** 31 - 1).meta({
+          description: 'Only older versions than this.',
+        }),
+      }),
+      answers: {
+        200: { description: 'A page.', json: z.object({ id: DocumentId, versions: z.array(VersionView) }) },
+      },
+    },
+    async ({ c, params: { id = '' }, query, call }) => {
+      const versions = await deps.documents.history(call, id, query);
+      if (versions.length === 0) throw notFound();
+      return c.json({ id, versions: versions.map(versionView) });
+    },
   );
 
   endpoint(

@@ -164,6 +164,12 @@ export interface DocumentStore {
   /** The current version, tombstones included. Undefined also when the caller may not read it. */
   head(caller: Caller, document: string): Promise<DocumentRecord | undefined>;
   version(ref: DocumentRef): Promise<DocumentRecord | undefined>;
+  /** Versions of a document whose head the caller may read, newest first, from below `below`. */
+  history(
+    caller: Caller,
+    document: string,
+    options: { limit: number; below?: number | undefined },
+  ): Promise<DocumentRecord[]>;
   list(caller: Caller, options: ListOptions): Promise<Page<DocumentRecord>>;
   /** Active generation id of a collection; undefined when the collection does not exist. */
   generationOf(tenant: string, collection: string): Promise<string | undefined>;

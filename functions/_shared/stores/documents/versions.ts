@@ -11,7 +11,7 @@ export const mayRead = (caller: Caller) => sql<boolean>`versions.acl && ${[...ca
 /** Reads versions, and ends those that fail. */
 export function versions(
   database: Database,
-): Pick<DocumentStore, 'head' | 'version' | 'list' | 'generationOf' | 'collections' | 'fail'> {
+): Pick<DocumentStore, 'head' | 'version' | 'history' | 'list' | 'generationOf' | 'collections' | 'fail'> {
   const db = database.kysely<Tables>();
   return {
     async head(caller, document) {
@@ -28,6 +28,24 @@ export function versions(
         .where('version', '=', version)
         .executeTakeFirst();
       return row && recordOf(row);
+    },
+
+    async history(caller, document, { limit, below = 2 ** 31 - 1 }) {
+      const readable = heads(db, caller)
+        .where('versions.document', '=', document)
+        .clearSelect()
+        .select('versions.document');
+      const rows = await db
+        .selectFrom('versions')
+        .selectAll()
+        .where('tenant', '=', caller.tenant)
+        .where('document', 'in', readable)
+        .where('version', '<', below)
+        .where(mayRead(caller))
+        .orderBy('version', 'desc')
+        .limit(limit)
+        .execute();
+      return rows.map(recordOf);
     },
 
     async list(caller, { collection, state, limit, cursor }) {

@@ -1,0 +1,49 @@
+import { z } from '@hono/zod-openapi';
+import { CollectionName, Drift } from '../../_shared/contracts.ts';
+import type { GatewayDeps } from '../deps.ts';
+import { type Api, endpoint } from './endpoint.ts';
+
+const tag = 'Maintenance';
+
+/** Keeping the vector store in step with the documents. */
+export function maintenanceRoutes(api: Api, deps: GatewayDeps): void {
+  endpoint(
+    api,
+    {
+      method: 'post',
+      path: '/v1/admin/reconcile',
+      tag,
+      summary: 'Compare documents and vector store',
+      description: 'Of all tenants. Runs by itself as well; this call waits for the result.',
+      json: z.strictObject({
+        repair: z.boolean().default(true).meta({ description: 'Remove and make again what is wrong.' }),
+      }),
+      answers: { 200: { description: 'What was found.', json: Drift } },
+    },
+    async ({ c, json: { repair }, call }) =>
+      c.json(await deps.reconcile({ action: 'reconcile', repair }, call)),
+  );
+
+  endpoint(
+    api,
+    {
+      method: 'post',
+      path: '/v1/admin/rebuild',
+      tag,
+      summary: 'Make all vectors anew',
+      description: 'Reads, cuts, embeds and indexes every document again; they stay searchable meanwhile.',
+      json: z.strictObject({ collection: CollectionName.optional() }),
+      answers: {
+        202: {
+          description: 'Under way.',
+          json: z.object({ rebuilding: z.int() }).meta({ id: 'Rebuilding' }),
+        },
+      },
+    },
+    async ({ c, json: { collection }, call }) => {
+      const rebuilding = await deps.documents.redriveAll({ tenant: call.tenant, collection });
+      deps.relay.wake();
+      return c.json({ rebuilding }, 202);
+    },
+  );
+}
