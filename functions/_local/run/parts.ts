@@ -29,7 +29,9 @@ export async function openParts(config: LocalConfig, closers: (() => Promise<voi
     const database = await openDatabase(config.stores);
     closers.push(() => database.close());
     const documents = await createDocumentStore(database);
-    const vectors = await openVectors(config.stores, database);
+    const vectorStore = config.stores.vectorStore ?? 'embedded';
+    const vectors = await openVectors({ ...config.stores, vectorStore }, database);
+    closers.push(() => vectors.close());
     const originals = openOriginals(config.stores);
     await originals.ping();
     const parser = openParser(config.ingest);

@@ -9,10 +9,11 @@ import { createLogger } from '../../_shared/telemetry/log.ts';
 import { createMetrics, type Metrics } from '../../_shared/telemetry/metrics.ts';
 import { LOCAL_CALLER, refuseOpenBinding } from '../../gateway/guard.ts';
 import { createBroker, type EmbeddedBroker } from '../broker/broker.ts';
+import type { Deliver } from '../broker/delivery.ts';
 import { checkWiring } from '../wiring/check.ts';
 import { loadTopology } from '../wiring/topology.ts';
 import { readLocalConfig } from './config.ts';
-import { openParts } from './parts.ts';
+import { openParts, type Parts } from './parts.ts';
 import { runStages, STAGES } from './stages.ts';
 
 /** The whole pipeline in this process, serving the gateway's API. */
@@ -27,11 +28,24 @@ export interface Pipeline {
   close(): Promise<void>;
 }
 
+/** Where somebody may step in between: fault tests do. */
+export interface Seams {
+  /** The shared parts before stages get them. */
+  parts(parts: Parts): Parts;
+  /** How the broker reaches subscribers. */
+  deliver(deliver: Deliver): Deliver;
+  /** The gateway as it is served. */
+  gateway(gateway: RunningStage): RunningStage;
+}
+
 /**
  * Opens every stage over one set of stores and joins them by the embedded broker, which reads the Triggers that
  * Knative would. Throws `ConfigError`, `WiringError`, and `conflict` when another process owns the data folder.
  */
-export async function startPipeline(env: Record<string, string | undefined>): Promise<Pipeline> {
+export async function startPipeline(
+  env: Record<string, string | undefined>,
+  seams: Partial<Seams> = {},
+): Promise<Pipeline> {
   const { config, shown } = readLocalConfig(env);
   const { host, port, logLevel, drain } = config.local;
   refuseOpenBinding(host, false);
@@ -46,22 +60,21 @@ export async function startPipeline(env: Record<string, string | undefined>): Pr
   try {
     const metrics = createMetrics();
     closers.push(() => metrics.close());
-    const parts = await openParts(config, closers);
+    const opened = await openParts(config, closers);
+    const parts = seams.parts?.(opened) ?? opened;
     const running = new Map<string, RunningStage>();
-    const broker = createBroker(topology, {
-      log,
-      deliver: async (url, request) => {
-        const [name = ''] = new URL(url).hostname.split('.');
-        return (await running.get(name)?.fetch(request)) ?? new Response(null, { status: 404 });
-      },
-    });
+    const deliver: Deliver = async (url, request) => {
+      const [name = ''] = new URL(url).hostname.split('.');
+      return (await running.get(name)?.fetch(request)) ?? new Response(null, { status: 404 });
+    };
+    const broker = createBroker(topology, { log, deliver: seams.deliver?.(deliver) ?? deliver });
     closers.push(() => broker.close());
     watchQueues(metrics, broker);
     const options = { log, metrics, config: shown, publisher: broker.publisher() };
     const gateway = await runStages(parts, config, options, running, closers);
     // What an earlier process had in its broker's memory went with it.
     await parts.documents.requeueUnfinished();
-    const served = await serve(gateway, { port, hostname: host, drainMs: drain });
+    const served = await serve(seams.gateway?.(gateway) ?? gateway, { port, hostname: host, drainMs: drain });
     closers.push(() => served.close());
     for (const [task, every] of [
       ['sweep', config.local.sweepEvery],

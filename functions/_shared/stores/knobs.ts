@@ -17,5 +17,10 @@ export const storeKnobs = {
     z.string().default('.knarr'),
     'Folder of the embedded database and of the original documents. One process owns it at a time.',
   ),
+  vectorStore: knob(
+    'KNARR_VECTOR_STORE',
+    z.enum(['embedded', 'postgres']).optional(),
+    'Where vectors are: `embedded`, in KNARR_DATA_DIR; `postgres`, in DATABASE_URL, which then needs pgvector and pg_textsearch. Unset: beside the documents; in one process with DATABASE_URL, embedded.',
+  ),
   ...originalKnobs,
 };

@@ -1,10 +1,18 @@
+import { join } from 'node:path';
 import type { Config } from '../../config.ts';
 import type { storeKnobs } from '../knobs.ts';
 import type { Database } from '../sql/database.ts';
+import { openPGlite } from '../sql/pglite.ts';
 import { openPgVectors } from './pg.ts';
 import type { VectorStore } from './port.ts';
 
-/** The vector store that is configured; in the documents' database unless another is named. */
-export function openVectors(_config: Config<typeof storeKnobs>, database: Database): Promise<VectorStore> {
-  return openPgVectors(database);
+/** The vector store that is configured; beside the documents in `database` unless another is named. */
+export async function openVectors(
+  { vectorStore, dataDir }: Config<typeof storeKnobs>,
+  database: Database,
+): Promise<VectorStore> {
+  if (vectorStore !== 'embedded' || database.dialect === 'pglite') return openPgVectors(database);
+  const own = await openPGlite({ dataDir: join(dataDir, 'vectors') });
+  const vectors = await openPgVectors(own);
+  return { ...vectors, close: () => own.close() };
 }
