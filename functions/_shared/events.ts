@@ -18,58 +18,101 @@ import { uuidv5 } from './ids.ts';
  */
 
 const DocumentReference = z.object({ document: DocumentId, version: Version, collection: CollectionName });
-/** Batch k of n (from 0) of one version's chunks. */
-const Batch = z.object({ batch: z.int().min(0), batches: z.int().min(1) });
+const Batch = z.object({
+  batch: z.int().min(0).meta({ description: 'Which batch of the version, from 0.' }),
+  batches: z.int().min(1).meta({ description: 'Of how many.' }),
+});
 const ChunkOrdinal = z.int().min(0);
 
 const Ask = SearchOptions.extend({
-  query: z.string(),
+  query: z.string().meta({ description: "The question's id, under which its answer is found." }),
   question: z.string().min(1).max(8192),
-  neighbours: z.int().min(0).max(5).default(0),
-  principals: z.array(z.string().max(256)).max(256),
-  degraded: z.array(z.string()).default([]),
-  /** Milliseconds that each finished stage took. */
-  timings: z.record(z.string(), z.number()).default({}),
+  neighbours: z
+    .int()
+    .min(0)
+    .max(5)
+    .default(0)
+    .meta({ description: 'Chunks to add before and after each hit.' }),
+  principals: z
+    .array(z.string().max(256))
+    .max(256)
+    .meta({ description: 'Whom the asker may read for, as the gateway has verified it.' }),
+  degraded: z
+    .array(z.string())
+    .default([])
+    .meta({ description: 'Every step that was skipped or cut so far.' }),
+  timings: z
+    .record(z.string(), z.number())
+    .default({})
+    .meta({ description: 'Milliseconds that each finished stage took.' }),
 });
 
 export const EVENTS = {
-  'document.submitted': z.object({
-    document: DocumentId,
-    title: z.string().max(1024).optional(),
-    text: z
-      .string()
-      .max(48 * 1024)
-      .optional(),
-    uri: z.url().max(2048).optional(),
-    content_type: z.string().max(128).optional(),
-    metadata: Metadata.optional(),
-    acl: z.array(z.string().max(256)).max(256).optional(),
-    collection: CollectionName.optional(),
-  }),
+  'document.submitted': z
+    .object({
+      document: DocumentId,
+      title: z.string().max(1024).optional(),
+      text: z
+        .string()
+        .max(48 * 1024)
+        .optional(),
+      uri: z.url().max(2048).optional(),
+      content_type: z.string().max(128).optional(),
+      metadata: Metadata.optional(),
+      acl: z.array(z.string().max(256)).max(256).optional(),
+      collection: CollectionName.optional(),
+    })
+    .meta({
+      description:
+        'A document for Knarr, from any producer: `text`, or a `uri` to read it from. The event form of `PUT /v1/documents/{id}`.',
+    }),
   'document.accepted': DocumentReference.extend({
-    /** True: embed every chunk anew, although its vector is there. */
-    afresh: z.boolean().optional(),
+    afresh: z
+      .boolean()
+      .optional()
+      .meta({ description: 'True: embed every chunk anew, although its vector is there.' }),
+  }).meta({ description: 'A version has been accepted for good and is to be read. It goes by reference.' }),
+  'chunks.created': DocumentReference.extend(Batch.shape)
+    .extend({
+      generation: z.string(),
+      chunks: z.array(z.object({ chunk: ChunkOrdinal, context: z.string(), text: z.string() })).meta({
+        description: '`context` (title and heading path) goes in front of `text` when it is embedded.',
+      }),
+    })
+    .meta({ description: 'A version has been cut into chunks; this is a batch of them.' }),
+  'chunks.embedded': DocumentReference.extend(Batch.shape)
+    .extend({
+      generation: z.string(),
+      model: z.string(),
+      dimensions: z.int(),
+      vectors: z.array(z.object({ chunk: ChunkOrdinal, vector: VectorBytes })),
+    })
+    .meta({ description: 'Chunks of a batch have their vectors: base64 of little-endian float32 values.' }),
+  'document.deleted': DocumentReference.meta({
+    description: 'A document was deleted. The delete is a version, too: all before it goes.',
   }),
-  'chunks.created': DocumentReference.extend(Batch.shape).extend({
-    generation: z.string(),
-    /** `context` (title and heading path) goes in front of `text` when it is embedded. */
-    chunks: z.array(z.object({ chunk: ChunkOrdinal, context: z.string(), text: z.string() })),
+  'document.indexed': DocumentReference.extend({ chunks: z.int(), generation: z.string() }).meta({
+    description: 'Every chunk of the version can be found.',
   }),
-  'chunks.embedded': DocumentReference.extend(Batch.shape).extend({
-    generation: z.string(),
-    model: z.string(),
-    dimensions: z.int(),
-    vectors: z.array(z.object({ chunk: ChunkOrdinal, vector: VectorBytes })),
+  'document.failed': DocumentReference.extend({ code: z.string(), reason: z.string().max(512) }).meta({
+    description: 'The version will never be found, and why.',
   }),
-  'document.deleted': DocumentReference,
-  'document.indexed': DocumentReference.extend({ chunks: z.int(), generation: z.string() }),
-  'document.failed': DocumentReference.extend({ code: z.string(), reason: z.string().max(512) }),
-  'timer.fired': z.object({ task: z.enum(['sweep', 'reconcile']).default('sweep') }),
-  'query.asked': Ask,
-  'query.embedded': Ask.extend({ vector: VectorBytes.optional(), model: z.string().optional() }),
-  'query.matched': Ask.extend({ hits: z.array(Hit) }),
-  'query.grounded': Ask.extend({ passages: z.array(Passage) }),
-  'query.answered': Ask.extend({ passages: z.array(Passage), result: GenerateOutput }),
+  'timer.fired': z
+    .object({ task: z.enum(['sweep', 'reconcile']).default('sweep') })
+    .meta({ description: 'It is time for upkeep, says a PingSource.' }),
+  'query.asked': Ask.meta({ description: 'A question that is to be answered without anybody waiting.' }),
+  'query.embedded': Ask.extend({ vector: VectorBytes.optional(), model: z.string().optional() }).meta({
+    description: 'The question has its vector; a lexical one needs none.',
+  }),
+  'query.matched': Ask.extend({ hits: z.array(Hit) }).meta({
+    description: 'Chunks that fit the question, best first.',
+  }),
+  'query.grounded': Ask.extend({ passages: z.array(Passage) }).meta({
+    description: 'Of those the passages that are current and that the asker may read.',
+  }),
+  'query.answered': Ask.extend({ passages: z.array(Passage), result: GenerateOutput }).meta({
+    description: 'The answer, with the passages that it rests on.',
+  }),
 } as const;
 
 export type EventName = keyof typeof EVENTS;
