@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import Table from 'cli-table3';
 import { apiClient } from '../functions/_local/cli/client.ts';
-import { ingestSources } from '../functions/_local/cli/commands/ingest.ts';
+import { ingestSources } from '../functions/_local/cli/send.ts';
 import { expandSources } from '../functions/_local/cli/sources.ts';
 import { writeDocuments } from './documents.ts';
 import { quantile } from './machine.ts';

@@ -1,6 +1,9 @@
 import { createParser } from 'eventsource-parser';
 import { KnarrError } from '../../_shared/errors.ts';
 
+/** Where a server is looked for that nobody named. */
+export const DEFAULT_URL = 'http://127.0.0.1:8080';
+
 export interface Problem {
   status: number;
   title?: string;
@@ -13,9 +16,12 @@ export interface Problem {
 export class ApiError extends Error {
   override readonly name = 'ApiError';
   readonly problem: Problem;
-  constructor(problem: Problem) {
+  /** Seconds after which the server wants to be asked again. */
+  readonly retryAfter: number | undefined;
+  constructor(problem: Problem, retryAfter?: number) {
     super(problem.detail ?? problem.title ?? `The server answered ${problem.status}.`);
     this.problem = problem;
+    this.retryAfter = retryAfter;
   }
 }
 
@@ -43,16 +49,28 @@ export function apiClient(url: string, token?: string): ApiClient {
     body?: string | Uint8Array<ArrayBuffer>,
   ) {
     if (token) headers.authorization = `Bearer ${token}`;
-    let response: Response;
-    try {
-      response = await fetch(base + path, { method, headers, ...(body === undefined ? {} : { body }) });
-    } catch (cause) {
+    const response = await fetch(base + path, {
+      method,
+      headers,
+      ...(body === undefined ? {} : { body }),
+    }).catch((cause) => {
       throw new KnarrError('unavailable', `No Knarr answers at ${base}; start one with "knarr up".`, {
         cause,
       });
-    }
-    if (!response.ok) throw new ApiError(await problemOf(response));
+    });
+    if (!response.ok) throw await refusal(response);
     return response;
+  }
+
+  async function answer<T>(response: Response): Promise<T> {
+    const text = await response.text().catch((cause) => {
+      throw new KnarrError('unavailable', `${base} broke off in the middle of its answer.`, { cause });
+    });
+    try {
+      return JSON.parse(text) as T;
+    } catch (cause) {
+      throw new KnarrError('upstream_failed', `${base} does not answer as Knarr does.`, { cause });
+    }
   }
 
   const jsonBody = (body: unknown) => (body === undefined ? undefined : JSON.stringify(body));
@@ -61,10 +79,10 @@ export function apiClient(url: string, token?: string): ApiClient {
   return {
     url: base,
     async json<T>(method: string, path: string, body?: unknown) {
-      return (await (await request(method, path, { ...jsonHeaders }, jsonBody(body))).json()) as T;
+      return answer<T>(await request(method, path, { ...jsonHeaders }, jsonBody(body)));
     },
     async raw<T>(method: string, path: string, body: Uint8Array, headers: Record<string, string>) {
-      return (await (await request(method, path, headers, body as Uint8Array<ArrayBuffer>)).json()) as T;
+      return answer<T>(await request(method, path, headers, body as Uint8Array<ArrayBuffer>));
     },
     async *events(method: string, path: string, body?: unknown) {
       const headers = { ...jsonHeaders, accept: 'text/event-stream' };
@@ -73,12 +91,15 @@ export function apiClient(url: string, token?: string): ApiClient {
   };
 }
 
-async function problemOf(response: Response): Promise<Problem> {
-  const text = await response.text();
+async function refusal(response: Response): Promise<ApiError> {
+  const text = await response.text().catch(() => '');
+  const retryAfter = Number(response.headers.get('retry-after') ?? Number.NaN);
+  const { status } = response;
+  const seconds = Number.isFinite(retryAfter) ? retryAfter : undefined;
   try {
-    return { ...(JSON.parse(text) as Problem), status: response.status };
+    return new ApiError({ ...(JSON.parse(text) as Problem), status }, seconds);
   } catch {
-    return { status: response.status, detail: text.slice(0, 300) };
+    return new ApiError({ status, detail: `The server answered ${status}. ${text.slice(0, 300)}` }, seconds);
   }
 }
 

@@ -1,35 +1,45 @@
 import { Command, InvalidArgumentError, Option } from 'commander';
 import packageJson from '../../../package.json' with { type: 'json' };
-import { ApiError, apiClient } from './client.ts';
+import { KnarrError } from '../../_shared/errors.ts';
+import { ApiError, apiClient, DEFAULT_URL } from './client.ts';
 import { ask, type SearchFlags, search } from './commands/ask.ts';
 import { type IngestOptions, ingest } from './commands/ingest.ts';
-import { deadLetters, documents, status } from './commands/inspect.ts';
+import { type DocumentsOptions, deadLetters, documents, status } from './commands/inspect.ts';
 import { createOutput, type Output } from './output.ts';
 
-const whole = (text: string) => {
-  if (!/^\d+$/.test(text)) throw new InvalidArgumentError('a whole number, please');
+const atLeast = (least: number) => (text: string) => {
+  if (!/^\d{1,9}$/.test(text) || Number(text) < least) {
+    throw new InvalidArgumentError(`Expected a whole number from ${least}.`);
+  }
   return Number(text);
 };
 const json = (text: string) => {
   try {
     return JSON.parse(text) as unknown;
   } catch {
-    throw new InvalidArgumentError('not JSON; e.g. \'{"eq":{"lang":"en"}}\'');
+    throw new InvalidArgumentError('It is not JSON.');
   }
 };
 
 const program = new Command('knarr')
   .description('Ask your documents: answers with their sources.')
   .version(packageJson.version)
-  .addOption(
-    new Option('--url <url>', 'address of the running Knarr')
-      .default('http://127.0.0.1:8080')
-      .env('KNARR_URL'),
-  )
+  .addOption(new Option('--url <url>', 'address of the running Knarr').default(DEFAULT_URL).env('KNARR_URL'))
   .addOption(new Option('--token <token>', 'API key or JWT').env('KNARR_TOKEN'))
   .option('--json', 'JSON even on a terminal')
   .option('--verbose', 'stack traces with errors')
-  .showHelpAfterError('(knarr --help tells more)');
+  .showHelpAfterError('(--help tells more)')
+  .addHelpText(
+    'after',
+    `
+On a terminal the output is for people; in a pipe, or with --json, it is JSON.
+Exit codes: 0 done, 1 failed, 2 the sources do not answer the question, 130 interrupted.
+
+Examples:
+  $ knarr up
+  $ knarr ingest ~/handbook
+  $ knarr ask "How many days of leave do I have?"`,
+  );
 
 interface Globals {
   url: string;
@@ -55,8 +65,8 @@ const withSearchFlags = (command: Command) =>
   command
     .option('-c, --collection <name>', 'collection', 'default')
     .addOption(new Option('-m, --mode <mode>').choices(['hybrid', 'dense', 'lexical']).default('hybrid'))
-    .option('-n, --limit <n>', 'how many passages', whole, 5)
-    .option('-f, --filter <json>', 'metadata filter', json);
+    .option('-n, --limit <n>', 'how many passages', atLeast(1), 5)
+    .option('-f, --filter <json>', 'metadata filter, e.g. \'{"eq":{"lang":"en"}}\'', json);
 const examples = (command: Command, lines: string[]) =>
   command.addHelpText('after', `\nExamples:\n${lines.map((line) => `  $ ${line}`).join('\n')}`);
 
@@ -64,7 +74,7 @@ examples(
   program
     .command('up')
     .description('run the whole pipeline in this process')
-    .option('-p, --port <port>', 'port (PORT)', whole)
+    .option('-p, --port <port>', 'port (PORT)', atLeast(0))
     .option('-d, --data <folder>', 'where everything is kept (KNARR_DATA_DIR)')
     .option('--no-examples', 'leave an empty store empty')
     .action(async (options) => {
@@ -82,7 +92,7 @@ examples(
     .option('-c, --collection <name>', 'collection', 'default')
     .option('--id <id>', 'id of a single document')
     .option('-w, --watch', 'follow the folders and keep the store in step')
-    .option('--concurrency <n>', 'documents on their way at once', whole, 16)
+    .option('--concurrency <n>', 'documents on their way at once', atLeast(1), 16)
     .action(remote<[string[], IngestOptions]>(ingest)),
   [
     'knarr ingest ~/handbook',
@@ -96,7 +106,7 @@ examples(
     program.command('ask').description('ask a question; exit code 2 when the sources do not answer'),
   )
     .argument('<question>')
-    .option('-b, --budget <ms>', 'milliseconds the answer may take', whole)
+    .option('-b, --budget <ms>', 'milliseconds the answer may take', atLeast(1))
     .action(remote<[string, SearchFlags & { budget?: number }]>(ask)),
   [
     'knarr ask "Who was the Norse leader?"',
@@ -111,7 +121,13 @@ examples(
   ['knarr search "time complexity" --mode lexical', 'knarr search viking -n 3 --json'],
 );
 
-program.command('status').description('what it holds and how it is').action(remote<[]>(status));
+examples(
+  program
+    .command('status')
+    .description('whether it is ready, and what it holds; exit code 1 when it is not')
+    .action(remote<[]>(status)),
+  ['knarr status', 'knarr status --json | jq .collections'],
+);
 
 examples(
   program
@@ -119,17 +135,21 @@ examples(
     .description('list documents, or delete some')
     .option('-c, --collection <name>', 'only this collection')
     .option('-s, --state <state>', 'only this state, e.g. dead_lettered')
-    .option('-n, --limit <n>', 'how many', whole, 50)
+    .option('-n, --limit <n>', 'how many', atLeast(1), 50)
     .option('--delete <ids...>', 'delete these')
-    .action(remote<[{ collection?: string; state?: string; limit: number; delete?: string[] }]>(documents)),
+    .action(remote<[DocumentsOptions]>(documents)),
   ['knarr documents --state dead_lettered', 'knarr documents --delete notes.md old.pdf'],
 );
 
-program
-  .command('dead-letters')
-  .description('events that could not be handled, with the reason')
-  .option('-n, --limit <n>', 'how many', whole, 50)
-  .action(remote<[{ limit: number }]>(deadLetters));
+examples(
+  program
+    .command('dead-letters')
+    .description('events that could not be handled, with the reason')
+    .argument('[id]', 'show this one with its event')
+    .option('-n, --limit <n>', 'how many', atLeast(1), 50)
+    .action(remote<[string | undefined, { limit: number }]>(deadLetters)),
+  ['knarr dead-letters', 'knarr dead-letters --json | jq .dead_letters[].message'],
+);
 
 examples(
   program
@@ -143,12 +163,23 @@ examples(
   ['knarr eval test/data/cranfield', 'knarr eval test/data/squad2-dev-slice'],
 );
 
+// A reader that has seen enough (`| head`) is no failure.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code === 'EPIPE') process.exit(0);
+  throw error;
+});
+
 try {
   await program.parseAsync();
 } catch (thrown) {
   const error = thrown as Error;
-  if (globals().json && thrown instanceof ApiError)
-    process.stdout.write(`${JSON.stringify(thrown.problem)}\n`);
+  output().data({ error: problemOf(error) });
   process.stderr.write(`knarr: ${globals().verbose ? error.stack : error.message}\n`);
   process.exitCode = 1;
+}
+
+function problemOf(error: Error): Record<string, unknown> {
+  if (error instanceof ApiError) return { ...error.problem };
+  const code = error instanceof KnarrError ? error.code : error.name;
+  return { code, detail: error.message };
 }

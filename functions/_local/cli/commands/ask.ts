@@ -1,6 +1,7 @@
+import { pathToFileURL } from 'node:url';
 import type { Citation, Passage } from '../../../_shared/contracts.ts';
-import type { ApiClient } from '../client.ts';
-import { link, milliseconds, type Output } from '../output.ts';
+import { type ApiClient, ApiError, type Problem } from '../client.ts';
+import { link, milliseconds, type Output, plain } from '../output.ts';
 
 export interface SearchFlags {
   collection: string;
@@ -23,57 +24,55 @@ export async function ask(
   client: ApiClient,
   output: Output,
   question: string,
-  flags: SearchFlags & { budget?: number },
+  { budget, ...options }: SearchFlags & { budget?: number },
 ): Promise<number> {
-  const { budget, ...options } = flags;
-  const body = { question, ...options, ...(budget === undefined ? {} : { budget_ms: budget }) };
-  if (output.json) {
-    const answer = await client.json<Answer>('POST', '/v1/rag', body);
-    output.data(answer);
-    return answer.answered ? 0 : 2;
-  }
-  let sources: Passage[] = [];
-  let done: Answer | undefined;
-  for await (const { event, data } of client.events('POST', '/v1/rag', { ...body, stream: true })) {
-    if (event === 'sources') sources = (data as { sources: Passage[] }).sources;
-    if (event === 'token') output.write((data as { text: string }).text);
-    if (event === 'done') done = data as Answer;
-    if (event === 'error')
-      throw new Error((data as { detail?: string }).detail ?? 'The stream ended with an error.');
-  }
-  if (!done) throw new Error('The stream ended before the answer did.');
+  const body = { question, ...options, ...(budget !== undefined && { budget_ms: budget }) };
+  const answer = output.json
+    ? await client.json<Answer>('POST', '/v1/rag', body)
+    : await streamAnswer(client, output, body);
+  output.data(answer);
+  if (answer.answer === null) output.text('No answer was made in time.');
   output.text('\n');
-  showSources(output, sources, done.citations);
-  output.text(timingLine(done.timings));
-  if (done.degraded.length > 0) output.text(`skipped or cut: ${done.degraded.join(', ')}`);
-  return done.answered ? 0 : 2;
+  showSources(output, answer);
+  output.text(timingLine(answer.timings));
+  if (answer.degraded.length > 0) output.text(`  skipped or cut: ${answer.degraded.join(', ')}`);
+  return answer.answered ? 0 : 2;
 }
 
-function showSources(output: Output, sources: Passage[], citations: Citation[]): void {
-  for (const index of new Set(citations.map((citation) => citation.source))) {
+/** Writes the text as it comes. Throws {@link ApiError} when the stream ends with one. */
+async function streamAnswer(client: ApiClient, output: Output, body: object): Promise<Answer> {
+  for await (const { event, data } of client.events('POST', '/v1/rag', { ...body, stream: true })) {
+    if (event === 'token') output.write((data as { text: string }).text);
+    if (event === 'error') throw new ApiError(data as Problem);
+    if (event === 'done') return data as Answer;
+  }
+  throw new Error('The stream ended before the answer did.');
+}
+
+/** The cited sources, numbered as in the answer's citations; all of them when there is no answer to cite from. */
+function showSources(output: Output, { answer, citations, sources }: Answer): void {
+  const shown = answer === null ? sources.keys() : new Set(citations.map(({ source }) => source));
+  for (const index of shown) {
     const source = sources[index];
     if (!source) continue;
-    const place = [...source.headings].join(' › ');
-    output.text(
-      `  [${index + 1}] ${link(source.title ?? source.document, targetOf(source))}${place ? ` — ${place}` : ''}`,
-    );
-    output.text(
-      `      ${source.document} v${source.version}, characters ${source.range[0]}–${source.range[1]}`,
-    );
+    const place = source.headings.length > 0 ? ` — ${plain(source.headings.join(' › '))}` : '';
+    output.text(`  [${index + 1}] ${link(source.title ?? source.document, targetOf(source))}${place}`);
+    const [start, end] = source.range;
+    output.text(`      ${plain(source.document)} v${source.version}, characters ${start}–${end}`);
   }
 }
 
-function targetOf(source: Passage): string | null {
-  if (source.uri) return source.uri;
-  const path = source.metadata.path;
-  return typeof path === 'string' ? `file://${encodeURI(path)}` : null;
+function targetOf({ uri, metadata }: Passage): string | null {
+  if (uri) return uri;
+  return typeof metadata.path === 'string' ? pathToFileURL(metadata.path).href : null;
 }
 
-function timingLine(timings: Record<string, number>): string {
-  const { total, ...stages } = timings;
+function timingLine({ total, ...stages }: Record<string, number>): string {
   const parts = Object.entries(stages).map(([stage, ms]) => `${stage} ${milliseconds(ms)}`);
-  return `  ${total === undefined ? '' : `${milliseconds(total)} = `}${parts.join(' + ')}`;
+  return `  ${total === undefined ? '' : `${milliseconds(total)}: `}${parts.join(' + ')}`;
 }
+
+const SHOWN_CHARACTERS = 240;
 
 /** `knarr search`: ranked passages. */
 export async function search(
@@ -82,12 +81,20 @@ export async function search(
   query: string,
   flags: SearchFlags,
 ): Promise<number> {
-  const result = await client.json<{ passages: Passage[] }>('POST', '/v1/search', { query, ...flags });
-  output.data(result);
-  for (const [index, passage] of result.passages.entries()) {
+  const found = await client.json<{ passages: Passage[]; timings: Record<string, number> }>(
+    'POST',
+    '/v1/search',
+    { query, ...flags },
+  );
+  output.data(found);
+  for (const [index, passage] of found.passages.entries()) {
     const name = link(passage.title ?? passage.document, targetOf(passage));
-    output.text(`${index + 1}. ${name}  (${passage.score.toFixed(4)})  ${passage.document}#${passage.chunk}`);
-    output.text(`   ${passage.text.replace(/\s+/g, ' ').slice(0, 240)}`);
+    const chunk = `${plain(passage.document)}#${passage.chunk}`;
+    output.text(`${index + 1}. ${name}  (${passage.score.toFixed(4)})  ${chunk}`);
+    const text = plain(passage.text).replace(/\s+/g, ' ');
+    output.text(`   ${text.slice(0, SHOWN_CHARACTERS)}${text.length > SHOWN_CHARACTERS ? ' …' : ''}`);
   }
+  if (found.passages.length === 0) output.text('Nothing was found.');
+  output.text(`\n${timingLine(found.timings)}`);
   return 0;
 }

@@ -1,13 +1,13 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import ora from 'ora';
 import { scoreAnswers } from '../../eval/answers.ts';
 import { readCollection } from '../../eval/collection.ts';
 import { askQuestions, loadDocuments, measureRetrieval } from '../../eval/measure.ts';
 import type { RankingScores } from '../../eval/ranking.ts';
 import { startPipeline } from '../../run/pipeline.ts';
 import { apiClient } from '../client.ts';
+import { interruption } from '../interrupt.ts';
 import type { Output } from '../output.ts';
 
 const MODES = ['dense', 'lexical', 'hybrid'] as const;
@@ -17,28 +17,34 @@ const digits = (value: number) => value.toFixed(4);
 export async function evaluate(output: Output, folder: string): Promise<number> {
   const collection = await readCollection(folder);
   const dataDir = await mkdtemp(join(tmpdir(), 'knarr-eval-'));
-  const spinner = ora({ isEnabled: process.stderr.isTTY === true, text: 'Starting …' }).start();
+  const progress = output.progress('Starting …');
   const pipeline = await startPipeline({
     ...process.env,
     KNARR_DATA_DIR: dataDir,
     PORT: '0',
     LOG_LEVEL: 'warn',
   });
+  const cleanUp = async () => {
+    progress.stop();
+    await pipeline.close();
+    await rm(dataDir, { recursive: true, force: true });
+  };
+  interruption(() => void cleanUp().finally(() => process.exit(130)));
   try {
     const client = apiClient(pipeline.url);
-    spinner.text = `Ingesting ${collection.documents.length} documents …`;
+    progress.show(`Ingesting ${collection.documents.length} documents …`);
     const loaded = await loadDocuments(client, collection.documents);
     const retrieval: Record<string, RankingScores> = {};
     for (const mode of MODES) {
-      spinner.text = `Searching (${mode}) …`;
+      progress.show(`Searching (${mode}) …`);
       retrieval[mode] = await measureRetrieval(client, collection, mode);
     }
-    spinner.text = `Asking ${collection.questions.length} questions …`;
+    progress.show(`Asking ${collection.questions.length} questions …`);
     const answers =
       collection.questions.length > 0
         ? scoreAnswers(await askQuestions(client, collection.questions))
         : undefined;
-    spinner.stop();
+    progress.stop();
 
     output.data({ folder, documents: loaded.documents, refused: loaded.refused, retrieval, answers });
     output.text(`${folder}: ${loaded.documents} documents, ${collection.qrels.size} judged queries`);
@@ -60,8 +66,6 @@ export async function evaluate(output: Output, folder: string): Promise<number> 
       );
     return 0;
   } finally {
-    spinner.stop();
-    await pipeline.close();
-    await rm(dataDir, { recursive: true, force: true });
+    await cleanUp();
   }
 }

@@ -1,4 +1,4 @@
-import type { ApiClient } from '../client.ts';
+import { type ApiClient, ApiError } from '../client.ts';
 import type { Output } from '../output.ts';
 
 interface DocumentSummary {
@@ -11,7 +11,7 @@ interface DocumentSummary {
   updated_at: string;
   error: { code: string; message: string } | null;
 }
-interface DeadLetterSummary {
+interface DeadLetter {
   id: string;
   code: string;
   message: string;
@@ -19,48 +19,67 @@ interface DeadLetterSummary {
   received_at: string;
   event: { type: string; subject?: string };
 }
+interface Info {
+  version: string;
+  config?: Record<string, unknown>;
+}
 
-/** `knarr status`: is it up, what does it hold. */
+/** As many as one request may list. */
+const LONGEST_PAGE = 1000;
+
+/** `knarr status`: whether it can work, and what it holds. Exit code 1 when it is not ready. */
 export async function status(client: ApiClient, output: Output): Promise<number> {
-  const info = await client.json<{ name: string; version: string }>('GET', '/info');
+  const info = await client.json<Info>('GET', '/info');
+  const problem = await client.json('GET', '/health/readiness').then(
+    () => null,
+    (thrown: unknown) => {
+      if (thrown instanceof ApiError) return thrown.message;
+      throw thrown;
+    },
+  );
   const { collections } = await client.json<{
     collections: { collection: string; documents: number; generation: string }[];
   }>('GET', '/v1/collections');
-  const letters = await client.json<{ dead_letters: unknown[] }>('GET', '/v1/dead-letters?limit=100');
-  output.data({ url: client.url, ...info, collections, dead_letters: letters.dead_letters.length });
-  output.text(`Knarr ${info.version} at ${client.url}`);
+  const letters = await client.json<{ dead_letters: unknown[] }>(
+    'GET',
+    `/v1/dead-letters?limit=${LONGEST_PAGE}`,
+  );
+  const count = letters.dead_letters.length;
+  output.data({ url: client.url, ready: problem === null, ...info, collections, dead_letters: count });
+
+  output.text(
+    `Knarr ${info.version} at ${client.url}: ${problem === null ? 'ready' : `not ready: ${problem}`}`,
+  );
+  const { KNARR_DATA_DIR: data, KNARR_GENERATE_BACKEND: answers } = info.config ?? {};
+  if (data) output.text(`data in ${data}`);
+  if (answers) output.text(`answers: ${answers}`);
   output.table(
     ['collection', 'documents', 'index generation'],
     collections.map((row) => [row.collection, row.documents, row.generation]),
   );
-  const count = letters.dead_letters.length;
-  output.text(`dead letters: ${count === 100 ? '100 or more' : count}`);
-  return 0;
+  output.text(`dead letters: ${count === LONGEST_PAGE ? `${count} or more` : count}`);
+  return problem === null ? 0 : 1;
 }
 
-/** `knarr documents`: a page of documents, or all of them. */
+export interface DocumentsOptions {
+  collection?: string;
+  state?: string;
+  limit: number;
+  delete?: string[];
+}
+
+/** `knarr documents`: lists or deletes. Exit code 1 when one could not be deleted. */
 export async function documents(
   client: ApiClient,
   output: Output,
-  options: { collection?: string; state?: string; limit: number; delete?: string[] },
+  options: DocumentsOptions,
 ): Promise<number> {
-  for (const id of options.delete ?? []) {
-    const removed = await client.json('DELETE', `/v1/documents/${encodeURIComponent(id)}`);
-    output.data(removed);
-    output.text(`deleted: ${id}`);
-  }
-  if (options.delete) return 0;
-  const query = new URLSearchParams({ limit: String(options.limit) });
-  if (options.collection) query.set('collection', options.collection);
-  if (options.state) query.set('state', options.state);
-  const page = await client.json<{ documents: DocumentSummary[]; next?: string }>(
-    'GET',
-    `/v1/documents?${query}`,
-  );
-  output.data(page);
+  if (options.delete) return deleteDocuments(client, output, options.delete);
+  const { rows, more } = await listDocuments(client, options);
+  output.data({ documents: rows, more });
   output.table(
     ['id', 'version', 'state', 'collection', 'chunks', 'title or error'],
-    page.documents.map((row) => [
+    rows.map((row) => [
       row.id,
       row.version,
       row.state,
@@ -69,30 +88,73 @@ export async function documents(
       row.error ? `${row.error.code}: ${row.error.message}` : (row.title ?? ''),
     ]),
   );
-  if (page.next) output.text(`more: --limit ${options.limit * 2}`);
+  if (more) output.text(`There are more: --limit ${options.limit * 2}`);
   return 0;
 }
 
-/** `knarr dead-letters`: what the pipeline could not do, with the reason. */
+async function listDocuments(client: ApiClient, { collection, state, limit }: DocumentsOptions) {
+  const rows: DocumentSummary[] = [];
+  let cursor: string | undefined;
+  do {
+    const query = new URLSearchParams({
+      limit: String(Math.min(limit - rows.length, LONGEST_PAGE)),
+      ...(collection !== undefined && { collection }),
+      ...(state !== undefined && { state }),
+      ...(cursor !== undefined && { cursor }),
+    });
+    const page = await client.json<{ documents: DocumentSummary[]; next?: string }>(
+      'GET',
+      `/v1/documents?${query}`,
+    );
+    rows.push(...page.documents);
+    cursor = page.next;
+  } while (cursor !== undefined && rows.length < limit);
+  return { rows, more: cursor !== undefined };
+}
+
+async function deleteDocuments(client: ApiClient, output: Output, ids: readonly string[]): Promise<number> {
+  let exitCode = 0;
+  for (const id of ids) {
+    try {
+      output.data(await client.json('DELETE', `/v1/documents/${encodeURIComponent(id)}`));
+      output.text(`deleted: ${id}`);
+    } catch (thrown) {
+      if (!(thrown instanceof ApiError)) throw thrown;
+      output.data({ id, error: thrown.problem });
+      output.note(`not deleted: ${id}: ${thrown.message}`);
+      exitCode = 1;
+    }
+  }
+  return exitCode;
+}
+
+/** `knarr dead-letters`: what the pipeline could not do, with the reason; by its id, one with its event. */
 export async function deadLetters(
   client: ApiClient,
   output: Output,
-  options: { limit: number },
+  id: string | undefined,
+  { limit }: { limit: number },
 ): Promise<number> {
-  const page = await client.json<{ dead_letters: DeadLetterSummary[] }>(
-    'GET',
-    `/v1/dead-letters?limit=${options.limit}`,
-  );
+  if (id !== undefined) {
+    const letter = await client.json<DeadLetter>('GET', `/v1/dead-letters/${encodeURIComponent(id)}`);
+    output.data(letter);
+    output.text(JSON.stringify(letter, null, 2));
+    return 0;
+  }
+  const page = await client.json<{ dead_letters: DeadLetter[] }>('GET', `/v1/dead-letters?limit=${limit}`);
   output.data(page);
-  output.table(
-    ['received', 'event', 'subject', 'code', 'message'],
-    page.dead_letters.map((row) => [
-      row.received_at,
-      row.event.type,
-      row.event.subject ?? '',
-      row.code,
-      row.message,
-    ]),
-  );
+  if (page.dead_letters.length === 0) output.text('No dead letters.');
+  else {
+    output.table(
+      ['id', 'received', 'event', 'subject', 'reason'],
+      page.dead_letters.map(({ id, received_at, event, code, message }) => [
+        id,
+        received_at,
+        event.type,
+        event.subject ?? '',
+        `${code}: ${message}`,
+      ]),
+    );
+  }
   return 0;
 }

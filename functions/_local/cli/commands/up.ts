@@ -1,10 +1,12 @@
-import { existsSync } from 'node:fs';
+import { dirname, relative } from 'node:path';
 import { asset } from '../../../_shared/assets.ts';
-import { startPipeline } from '../../run/pipeline.ts';
-import { apiClient } from '../client.ts';
+import { KnarrError } from '../../../_shared/errors.ts';
+import { type Pipeline, startPipeline } from '../../run/pipeline.ts';
+import { apiClient, DEFAULT_URL } from '../client.ts';
+import { interruption } from '../interrupt.ts';
 import type { Output } from '../output.ts';
-import { expandSources } from '../sources.ts';
-import { ingestSources } from './ingest.ts';
+import { ingestSources } from '../send.ts';
+import { type FilePattern, findFiles } from '../sources.ts';
 
 export interface UpOptions {
   port?: number;
@@ -18,32 +20,59 @@ export async function up(output: Output, options: UpOptions): Promise<void> {
   if (options.port !== undefined) env.PORT = String(options.port);
   if (options.data !== undefined) env.KNARR_DATA_DIR = options.data;
   const started = performance.now();
-  const pipeline = await startPipeline(env);
+  const pipeline = await startPipeline(env).catch((thrown: NodeJS.ErrnoException) => {
+    throw (thrown.code && EXPLAINED[thrown.code]?.(thrown)) || thrown;
+  });
   const ready = Math.round(performance.now() - started);
+  const signal = interruption(() => {
+    output.note('Stopping: what is under way is finished first. Ctrl-C again ends it at once.');
+    void pipeline.close().then(
+      () => process.exit(0),
+      (error: Error) => {
+        output.note(`It did not stop cleanly: ${error.message}`);
+        process.exit(1);
+      },
+    );
+  });
 
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-    process.once(signal, () => void pipeline.close().then(() => process.exit(0)));
-  }
   output.data({ url: pipeline.url, data: pipeline.dataDir, pid: process.pid, ready_ms: ready });
-  output.text(`Knarr is ready at ${pipeline.url} (${ready} ms, data in ${pipeline.dataDir})`);
-  if (options.examples && (await pipeline.isEmpty())) await ingestExamples(output, pipeline.url);
-  output.text('');
-  output.text('Ask it something, or give it your own documents:');
-  output.text('  npx knarr ask "Who was the leader of the Normans?"');
-  output.text('  npx knarr ingest <folder>');
-  output.text(`API and try-out page: ${pipeline.url}/docs   (Ctrl-C stops it)`);
+  const data = relative('', pipeline.dataDir);
+  output.text(`Knarr is ready at ${pipeline.url}  (${ready} ms; data in ${data || '.'})`);
+  if (options.examples && (await pipeline.isUnused())) await ingestExamples(output, pipeline, signal);
+  if (signal.aborted) return;
+  const knarr = pipeline.url === DEFAULT_URL ? 'npx knarr' : `npx knarr --url ${pipeline.url}`;
+  output.text('\nTry, in another terminal:');
+  output.text(`  ${knarr} ask "Who was the leader of the Normans?"`);
+  output.text(`  ${knarr} ingest <your files or folder>`);
+  output.text(`\nIn a browser: ${pipeline.url}, and the API at ${pipeline.url}/docs.  Ctrl-C stops it.`);
 }
 
-async function ingestExamples(output: Output, url: string): Promise<void> {
-  const folders = ['examples', 'docs', 'README.md', 'ARCHITECTURE.md'].filter((name) => {
-    try {
-      return existsSync(asset(name));
-    } catch {
-      return false;
-    }
-  });
-  const sources = await expandSources(folders.map(asset));
-  const summary = await ingestSources(apiClient(url), sources, { collection: 'default', concurrency: 4 });
+const EXPLAINED: Record<string, (error: NodeJS.ErrnoException & { port?: number }) => Error> = {
+  EADDRINUSE: ({ port }) =>
+    new KnarrError('conflict', `Port ${port} is taken; choose another with --port or PORT.`),
+  EACCES: ({ port, message }) =>
+    new KnarrError('forbidden', port === undefined ? message : `Port ${port} needs rights that you lack.`),
+};
+
+/** Sample documents and Knarr's own documentation. */
+async function ingestExamples(output: Output, { url }: Pipeline, signal: AbortSignal): Promise<void> {
+  const folder = dirname(asset('examples'));
+  const patterns = [
+    'examples/*.{md,html,pdf}',
+    '!examples/README.md',
+    '{README,ARCHITECTURE}.md',
+    'docs/*.md',
+  ];
+  const pattern: FilePattern = { folder, patterns, ignoreCase: false, root: folder };
+  const sources = await findFiles(pattern);
+  const progress = output.progress(`Ingesting ${sources.length} sample documents …`);
+  const options = { collection: 'default', concurrency: 4, signal };
+  const summary = await ingestSources(apiClient(url), sources, options, ({ id }, done) =>
+    progress.show(`Ingesting ${sources.length} sample documents … ${done} done: ${id}`),
+  );
+  progress.stop();
+  if (signal.aborted) return;
+  output.data({ examples: summary.indexed, chunks: summary.chunks, failed: summary.failed.length });
   output.text(
     `${summary.indexed} sample documents are searchable (${summary.chunks} chunks, ${summary.seconds.toFixed(1)} s).`,
   );
