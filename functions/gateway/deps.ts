@@ -1,7 +1,7 @@
 import type { Config } from '../_shared/config.ts';
+import type { Drift, ReconcileInput } from '../_shared/contracts.ts';
 import type { Generation } from '../_shared/generation.ts';
 import { startRelay } from '../_shared/outbox.ts';
-import type { Drift, ReconcileInput } from '../_shared/contracts.ts';
 import type { Caller, Logger, Publisher, StageClient } from '../_shared/stage.ts';
 import type { DocumentStore } from '../_shared/stores/documents/port.ts';
 import type { OriginalStore } from '../_shared/stores/originals/port.ts';

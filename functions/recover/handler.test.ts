@@ -117,7 +117,7 @@ test('a letter of a version that has ended otherwise changes nothing', async () 
 });
 
 test('an asynchronous question ends as failed, with problem details', async () => {
-  await documents.createAnswer('asking', 'q1', new Date(Date.now() + 60_000));
+  await documents.createAnswer({ tenant: 'asking', principals: ['*'] }, 'q1', new Date(Date.now() + 60_000));
   const data: EventData<'query.asked'> = {
     query: 'q1',
     question: '?',
@@ -130,7 +130,7 @@ test('an asynchronous question ends as failed, with problem details', async () =
     timings: {},
   };
   expect(await deliver(dead(emit('query.asked', 'q1', data), 'asking'))).toEqual([]);
-  expect(await documents.answer('asking', 'q1')).toMatchObject({
+  expect(await documents.answer({ tenant: 'asking', principals: ['*'] }, 'q1')).toMatchObject({
     state: 'failed',
     result: { status: 422, code: 'unprocessable', detail: 'The PDF is broken.' },
   });

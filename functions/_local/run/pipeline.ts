@@ -86,7 +86,7 @@ export async function startPipeline(
       url: served.url,
       dataDir: resolve(config.stores.dataDir),
       async isUnused() {
-        return (await parts.documents.collections(LOCAL_CALLER.tenant)).length === 0;
+        return (await parts.documents.collections(LOCAL_CALLER)).length === 0;
       },
       async idle() {
         do {

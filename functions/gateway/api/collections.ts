@@ -23,6 +23,6 @@ export function collectionRoutes(api: Api, deps: GatewayDeps): void {
         200: { description: 'All of them.', json: z.object({ collections: z.array(Collection) }) },
       },
     },
-    async ({ c, call }) => c.json({ collections: await deps.documents.collections(call.tenant) }),
+    async ({ c, call }) => c.json({ collections: await deps.documents.collections(call) }),
   );
 }

@@ -1,6 +1,6 @@
 import { z } from '@hono/zod-openapi';
 import { KnarrError } from '../../_shared/errors.ts';
-import type { Logger } from '../../_shared/stage.ts';
+import type { Call, Logger } from '../../_shared/stage.ts';
 import type { Answer as StoredAnswer } from '../../_shared/stores/documents/port.ts';
 import type { GatewayDeps } from '../deps.ts';
 import { readAnswer } from '../rag/queries.ts';
@@ -45,8 +45,8 @@ function queryView({ id, state, result, createdAt, expiresAt }: StoredAnswer) {
 }
 
 export function queryRoutes(api: Api, deps: GatewayDeps, streams: Slots, log: Logger): void {
-  const read = async (tenant: string, id: string) => {
-    const stored = await readAnswer(tenant, id, deps);
+  const read = async (call: Call, id: string) => {
+    const stored = await readAnswer(call, id, deps);
     if (!stored) throw new KnarrError('not_found', 'There is no such question, or its answer has expired.');
     return queryView(stored);
   };
@@ -61,7 +61,7 @@ export function queryRoutes(api: Api, deps: GatewayDeps, streams: Slots, log: Lo
       params: Params,
       answers: { 200: { description: 'Pending, answered or failed.', json: Query } },
     },
-    async ({ c, call, params: { id = '' } }) => c.json(await read(call.tenant, id)),
+    async ({ c, call, params: { id = '' } }) => c.json(await read(call, id)),
   );
 
   endpoint(
@@ -77,12 +77,12 @@ export function queryRoutes(api: Api, deps: GatewayDeps, streams: Slots, log: Lo
       answers: { 200: { description: 'Server-sent events.', content: { 'text/event-stream': z.string() } } },
     },
     async ({ c, call, params: { id = '' } }) => {
-      await read(call.tenant, id);
+      await read(call, id);
       const { limits } = deps;
       const closing = deps.closing.signal;
       return eventStream(c, { closing, log, release: streams.take() }, (stream) =>
         follow(stream, limits.streamMs, async () => {
-          const state = await read(call.tenant, id);
+          const state = await read(call, id);
           return { state, key: state.state, ended: state.state !== 'pending' };
         }),
       );

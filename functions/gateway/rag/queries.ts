@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { KnarrError } from '../../_shared/errors.ts';
 import { type EventData, emit, MAX_EVENT_BYTES, toCloudEvent } from '../../_shared/events.ts';
 import { problemOf } from '../../_shared/runtime/problem.ts';
-import type { Call } from '../../_shared/stage.ts';
+import type { Call, Caller } from '../../_shared/stage.ts';
 import type { Answer as StoredAnswer } from '../../_shared/stores/documents/port.ts';
 import type { GatewayDeps } from '../deps.ts';
 import type { Answer, Question } from './question.ts';
@@ -32,7 +32,7 @@ export async function askLater(question: Question, call: Call, deps: QueryDeps):
     );
   }
   const deadline = new Date(Date.now() + (budget_ms ?? limits.asyncBudgetMs));
-  await documents.createAnswer(tenant, id, new Date(deadline.getTime() + limits.answerTtlMs));
+  await documents.createAnswer(call, id, new Date(deadline.getTime() + limits.answerTtlMs));
   const event = toCloudEvent('gateway', emit('query.asked', id, data), {
     tenant,
     deadline: deadline.toISOString(),
@@ -74,15 +74,15 @@ const rounded = (milliseconds: number) => Math.round(milliseconds * 100) / 100;
  * Undefined when there is none (any more).
  */
 export async function readAnswer(
-  tenant: string,
+  caller: Caller,
   id: string,
   { documents, limits }: QueryDeps,
 ): Promise<StoredAnswer | undefined> {
-  const stored = await documents.answer(tenant, id);
+  const stored = await documents.answer(caller, id);
   if (stored?.state !== 'pending') return stored;
   // Answers expire a fixed time after their question's deadline.
   if (Date.parse(stored.expiresAt) - limits.answerTtlMs > Date.now()) return stored;
   const error = new KnarrError('deadline_exceeded', 'The deadline passed before the question was answered.');
-  await documents.completeAnswer(tenant, id, 'failed', problemOf(error));
-  return documents.answer(tenant, id);
+  await documents.completeAnswer(caller.tenant, id, 'failed', problemOf(error));
+  return documents.answer(caller, id);
 }

@@ -3,7 +3,8 @@ import { KnarrError } from '../../errors.ts';
 import { emit } from '../../events.ts';
 import type { Database } from '../sql/database.ts';
 import { putOutbox } from './outbox.ts';
-import type { Acceptance, DocumentState, DocumentStore, NewDocument } from './port.ts';
+import type { Acceptance, DocumentState, DocumentStore, NewDocument, WriteOptions } from './port.ts';
+import { isReadable } from './readable.ts';
 import type { Tables } from './tables.ts';
 import { fingerprint, jsonb, storable } from './text.ts';
 
@@ -13,6 +14,8 @@ interface Head {
   state: DocumentState;
   collection: string;
   fingerprint: string;
+  bytes: number;
+  acl: string[];
 }
 
 /** How long an idempotency key is remembered. */
@@ -23,7 +26,7 @@ const PURGE = 100;
 /** Writes heads: the one place where versions are given out. */
 export function acceptance(database: Database): Pick<DocumentStore, 'accept' | 'remove'> {
   return {
-    accept(given, { idempotencyKey, traceparent } = {}) {
+    accept(given, { idempotencyKey, ...options } = {}) {
       const print = fingerprint(given);
       return database.transaction(async (tx) => {
         const db = tx.kysely<Tables>();
@@ -32,16 +35,25 @@ export function acceptance(database: Database): Pick<DocumentStore, 'accept' | '
           if (earlier) return earlier;
         }
         const head = await lockHead(db, given.tenant, given.document);
-        const accepted =
-          head?.fingerprint === print && head.state !== 'deleted' && head.state !== 'dead_lettered'
-            ? unchanged(given.document, head)
-            : await write(db, given, print, head, traceparent);
+        if (head && options.caller && !isReadable(head, options.caller)) {
+          throw new KnarrError('forbidden', 'This document id is not yours to write.');
+        }
+        const isCurrent =
+          head?.fingerprint === print && head.state !== 'deleted' && head.state !== 'dead_lettered';
+        const accepted = isCurrent
+          ? unchanged(given.document, head)
+          : await write(db, given, print, head, options.traceparent);
+        if (accepted.created) {
+          const isNew = head === undefined || head.state === 'deleted';
+          const bytes = given.bytes - (head?.bytes ?? 0);
+          await options.within?.(tx, { acceptance: accepted, documents: isNew ? 1 : 0, bytes });
+        }
         if (idempotencyKey !== undefined) await settleKey(db, given.tenant, idempotencyKey, accepted);
         return accepted;
       });
     },
 
-    remove(tenant, document, { traceparent } = {}) {
+    remove(tenant, document, { traceparent, caller, within }: WriteOptions = {}) {
       return database.transaction(async (tx) => {
         const db = tx.kysely<Tables>();
         const known = await db
@@ -53,7 +65,7 @@ export function acceptance(database: Database): Pick<DocumentStore, 'accept' | '
           .executeTakeFirst();
         if (!known) return undefined;
         const head = await readHead(db, tenant, document, known.head);
-        if (head.state === 'deleted') return undefined;
+        if (head.state === 'deleted' || (caller && !isReadable(head, caller))) return undefined;
         await supersede(db, tenant, document, head.version);
         // Their events hold the document's text.
         await db
@@ -65,7 +77,9 @@ export function acceptance(database: Database): Pick<DocumentStore, 'accept' | '
         const { collection } = head;
         const event = emit('document.deleted', document, { document, version, collection });
         await putOutbox(db, tenant, event, traceparent);
-        return { document, version, state: 'deleted' as const, collection, created: true };
+        const acceptance: Acceptance = { document, version, state: 'deleted', collection, created: true };
+        await within?.(tx, { acceptance, documents: -1, bytes: -head.bytes });
+        return acceptance;
       });
     },
   };
@@ -95,7 +109,7 @@ async function lockHead(db: Db, tenant: string, document: string): Promise<Head 
 const readHead = (db: Db, tenant: string, document: string, version: number): Promise<Head> =>
   db
     .selectFrom('versions')
-    .select(['version', 'state', 'collection', 'fingerprint'])
+    .select(['version', 'state', 'collection', 'fingerprint', 'bytes', 'acl'])
     .where('tenant', '=', tenant)
     .where('document', '=', document)
     .where('version', '=', version)

@@ -13,13 +13,20 @@ export function answers(
 ): Pick<DocumentStore, 'createAnswer' | 'completeAnswer' | 'answer'> {
   const db = database.kysely<Tables>();
   return {
-    async createAnswer(tenant, id, expiresAt) {
+    async createAnswer({ tenant, principals }, id, expiresAt) {
       await sql`delete from answers where (tenant, id) in (
         select tenant, id from answers where expires_at < now() limit ${PURGE}::integer for update skip locked
       )`.execute(db);
       await db
         .insertInto('answers')
-        .values({ tenant, id, state: 'pending', result: null, expires_at: expiresAt })
+        .values({
+          tenant,
+          id,
+          principals: [...principals],
+          state: 'pending',
+          result: null,
+          expires_at: expiresAt,
+        })
         .execute();
     },
 
@@ -33,13 +40,14 @@ export function answers(
         .execute();
     },
 
-    async answer(tenant, id) {
+    async answer({ tenant, principals }, id) {
       const row = await db
         .selectFrom('answers')
         .selectAll()
         .where('tenant', '=', tenant)
         .where('id', '=', storable(id))
         .where('expires_at', '>', sql<Date>`now()`)
+        .where(sql<boolean>`principals <@ ${[...principals]}::text[]`)
         .executeTakeFirst();
       if (!row) return undefined;
       const { created_at, expires_at, ...answer } = row;

@@ -87,13 +87,7 @@ export function chunks(
     async currentChunks({ tenant, principals }, hits, neighbours) {
       const wanted = withNeighbours(hits, neighbours);
       const { rows } = await database.query<ChunkColumns>(
-        `select ${CHUNK_COLUMNS}
-         from unnest($3::text[], $4::integer[], $5::integer[]) as h(document, version, chunk)
-         join documents d on d.tenant = $1 and d.document = h.document and d.head = h.version
-         join versions v on v.tenant = $1 and v.document = h.document and v.version = h.version
-           and v.state = 'indexed' and v.acl && $2::text[]
-         join chunks c on c.tenant = $1 and c.document = h.document and c.version = h.version and c.chunk = h.chunk
-         order by c.document, c.chunk`,
+        'select * from current_chunks($1, $2, $3, $4, $5)',
         [
           tenant,
           principals,

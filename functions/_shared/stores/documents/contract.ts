@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Hit } from '../../contracts.ts';
 import { emit } from '../../events.ts';
+import { accessContract } from './contract-access.ts';
 import { recoveryContract } from './contract-recovery.ts';
 import type { DocumentRef, DocumentStore, NewDocument, StoredChunk } from './port.ts';
 
@@ -211,7 +212,7 @@ export function documentStoreContract(
         await store.accept(given(tenant, 'b', 'x', { generation: 'g2' }));
         expect(await store.generationOf(tenant, 'default')).toBe('g1');
         expect((await store.head(everybody(tenant), 'b'))?.generation).toBe('g1');
-        expect(await store.collections(tenant)).toEqual([
+        expect(await store.collections(everybody(tenant))).toEqual([
           { collection: 'default', documents: 2, generation: 'g1' },
         ]);
       });
@@ -485,7 +486,7 @@ export function documentStoreContract(
         expect(await ids({ collection: 'one' })).toEqual(['a']);
         expect(await ids({ state: 'accepted' })).toEqual(['b']);
         expect(await ids({ collection: 'two', state: 'deleted' })).toEqual(['c']);
-        expect(await store.collections(tenant)).toMatchObject([
+        expect(await store.collections(everybody(tenant))).toMatchObject([
           { collection: 'one', documents: 1 },
           { collection: 'two', documents: 1 },
         ]);
@@ -594,29 +595,30 @@ export function documentStoreContract(
 
       test('end once, and only for their tenant', async () => {
         const tenant = newTenant();
-        await store.createAnswer(tenant, 'q', soon());
-        expect(await store.answer(tenant, 'q')).toMatchObject({ state: 'pending', result: null });
+        await store.createAnswer(everybody(tenant), 'q', soon());
+        expect(await store.answer(everybody(tenant), 'q')).toMatchObject({ state: 'pending', result: null });
         await store.completeAnswer('somebody else', 'q', 'failed', {});
         await store.completeAnswer(tenant, 'q', 'answered', { answer: 'a\0' });
         await store.completeAnswer(tenant, 'q', 'failed', { late: true });
-        expect(await store.answer(tenant, 'q')).toMatchObject({
+        expect(await store.answer(everybody(tenant), 'q')).toMatchObject({
           state: 'answered',
           result: { answer: 'a\ufffd' },
         });
-        expect(await store.answer('somebody else', 'q')).toBeUndefined();
+        expect(await store.answer(everybody('somebody else'), 'q')).toBeUndefined();
       });
 
       test('are gone when they have expired', async () => {
         const tenant = newTenant();
-        await store.createAnswer(tenant, 'q', new Date(Date.now() - 1));
-        expect(await store.answer(tenant, 'q')).toBeUndefined();
-        await store.createAnswer(tenant, 'r', soon());
-        await store.createAnswer(tenant, 'q', soon());
-        expect(await store.answer(tenant, 'q')).toMatchObject({ state: 'pending' });
+        await store.createAnswer(everybody(tenant), 'q', new Date(Date.now() - 1));
+        expect(await store.answer(everybody(tenant), 'q')).toBeUndefined();
+        await store.createAnswer(everybody(tenant), 'r', soon());
+        await store.createAnswer(everybody(tenant), 'q', soon());
+        expect(await store.answer(everybody(tenant), 'q')).toMatchObject({ state: 'pending' });
       });
     });
 
     recoveryContract(() => store);
+    accessContract(() => store);
 
     test('it answers a ping', () => store.ping());
   });

@@ -2,6 +2,7 @@ import { type Kysely, type Selectable, sql } from 'kysely';
 import { type EventName, eventName } from '../../events.ts';
 import type { Database } from '../sql/database.ts';
 import type { DeadLetter, DeadLetterFilter, DocumentStore } from './port.ts';
+import { mayReadLetter } from './readable.ts';
 import { send } from './sweep.ts';
 import type { Tables } from './tables.ts';
 import { fromCursor, jsonb, storable, toCursor } from './text.ts';
@@ -93,7 +94,11 @@ export function deadLetters(
   };
 }
 
-function matching(db: Kysely<Tables>, tenant: string, { id, type, code, subject }: DeadLetterFilter) {
+function matching(
+  db: Kysely<Tables>,
+  tenant: string,
+  { id, type, code, subject, readableBy }: DeadLetterFilter,
+) {
   let query = db
     .selectFrom('dead_letters')
     .selectAll()
@@ -103,6 +108,7 @@ function matching(db: Kysely<Tables>, tenant: string, { id, type, code, subject 
   if (type !== undefined) query = query.where('type', '=', storable(type));
   if (code !== undefined) query = query.where('code', '=', storable(code));
   if (subject !== undefined) query = query.where('subject', '=', storable(subject));
+  if (readableBy !== undefined) query = query.where(mayReadLetter(readableBy));
   return query;
 }
 

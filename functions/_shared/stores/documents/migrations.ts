@@ -120,6 +120,7 @@ async function messages(db: Kysely<unknown>): Promise<void> {
   await sql`create table answers (
     tenant text collate "C" not null,
     id text collate "C" not null,
+    principals text[] not null,
     state text not null check (state in ('pending', 'answered', 'failed')),
     result jsonb,
     created_at timestamptz not null default now(),

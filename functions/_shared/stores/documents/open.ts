@@ -10,6 +10,7 @@ import { originalsLedger } from './originals.ts';
 import { outbox } from './outbox.ts';
 import type { DocumentStore } from './port.ts';
 import { reconciliation } from './reconciliation.ts';
+import { secureRows } from './row-security.ts';
 import { sweeping } from './sweep.ts';
 import { versions } from './versions.ts';
 
@@ -24,6 +25,7 @@ export async function createDocumentStore(
   { claimMs = 30_000 }: DocumentStoreOptions = {},
 ): Promise<DocumentStore> {
   await migrate(database, 'documents', migrations);
+  await secureRows(database);
   return {
     ...acceptance(database),
     ...versions(database),

@@ -1,6 +1,7 @@
 import type { Hit, Metadata } from '../../contracts.ts';
 import type { CloudEvent, Emitted } from '../../events.ts';
 import type { Caller } from '../../stage.ts';
+import type { Queryable } from '../sql/database.ts';
 
 /** Every accepted version ends in one of the last four. */
 export const DOCUMENT_STATES = [
@@ -46,6 +47,21 @@ export interface Acceptance {
   collection: string;
   /** False when the same content, metadata and acl were already the head: nothing was written. */
   created: boolean;
+}
+
+/** A write as it stands in its transaction, with what it adds to the tenant's current documents and their bytes. */
+export interface Written {
+  acceptance: Acceptance;
+  documents: number;
+  bytes: number;
+}
+
+export interface WriteOptions {
+  traceparent?: string | undefined;
+  /** Who writes; a document that it may not read it may not write either. Absent: no such check. */
+  caller?: Caller | undefined;
+  /** Takes part in the transaction, when something is written; what it throws undoes the write. */
+  within?: ((tx: Queryable, written: Written) => Promise<void>) | undefined;
 }
 
 export interface DocumentRecord extends NewDocument {
@@ -117,6 +133,8 @@ export interface DeadLetterFilter {
   code?: string | undefined;
   /** Subject of the event: a document's or a question's id. */
   subject?: string | undefined;
+  /** Only what this caller may read: of documents, and of questions that it could have asked. */
+  readableBy?: Caller | undefined;
 }
 
 /** A chunk that the vector store should hold. */
@@ -130,6 +148,8 @@ export type ChunkPosition = readonly [tenant: string, document: string, chunk: n
 export interface Answer {
   id: string;
   tenant: string;
+  /** Of who asked: for those alone who have them all. */
+  principals: string[];
   state: 'pending' | 'answered' | 'failed';
   /** The answer or the problem details, as the API shows them. */
   result: unknown;
@@ -150,17 +170,13 @@ export interface OutboxEntry {
  * one head per (tenant, document); versions only grow; a delete is a version too.
  */
 export interface DocumentStore {
-  /** One transaction: the version (state `accepted`), the older head `superseded`, and its `document.accepted` outbox row. */
-  accept(
-    document: NewDocument,
-    options?: { idempotencyKey?: string; traceparent?: string },
-  ): Promise<Acceptance>;
+  /**
+   * One transaction: the version (state `accepted`), the older head `superseded`, and its `document.accepted` outbox row.
+   * Throws `forbidden` for a document that the caller may not read.
+   */
+  accept(document: NewDocument, options?: WriteOptions & { idempotencyKey?: string }): Promise<Acceptance>;
   /** Deletes by writing a tombstone version and its `document.deleted` outbox row; undefined when there is nothing to delete. */
-  remove(
-    tenant: string,
-    document: string,
-    options?: { traceparent?: string },
-  ): Promise<Acceptance | undefined>;
+  remove(tenant: string, document: string, options?: WriteOptions): Promise<Acceptance | undefined>;
   /** The current version, tombstones included. Undefined also when the caller may not read it. */
   head(caller: Caller, document: string): Promise<DocumentRecord | undefined>;
   version(ref: DocumentRef): Promise<DocumentRecord | undefined>;
@@ -173,7 +189,10 @@ export interface DocumentStore {
   list(caller: Caller, options: ListOptions): Promise<Page<DocumentRecord>>;
   /** Active generation id of a collection; undefined when the collection does not exist. */
   generationOf(tenant: string, collection: string): Promise<string | undefined>;
-  collections(tenant: string): Promise<{ collection: string; documents: number; generation: string }[]>;
+  /** Collections in which the caller may read something, or could before it was deleted, with the documents it may read. */
+  collections(caller: Caller): Promise<{ collection: string; documents: number; generation: string }[]>;
+  /** Whether the collection is among {@link collections}. */
+  mayEnter(caller: Caller, collection: string): Promise<boolean>;
 
   /** Replaces the version's chunks and moves it to `chunked`; false (and nothing written) when it is no longer the head. */
   saveChunks(ref: DocumentRef, extracted: { title: string | null; chunks: StoredChunk[] }): Promise<boolean>;
@@ -240,10 +259,11 @@ export interface DocumentStore {
   /** Forgets letters that were replayed that long ago. */
   purgeDeadLetters(olderThanMs: number): Promise<void>;
 
-  createAnswer(tenant: string, id: string, expiresAt: Date): Promise<void>;
+  createAnswer(caller: Caller, id: string, expiresAt: Date): Promise<void>;
   /** Ends a pending answer; a second end is ignored. */
   completeAnswer(tenant: string, id: string, state: 'answered' | 'failed', result: unknown): Promise<void>;
-  answer(tenant: string, id: string): Promise<Answer | undefined>;
+  /** Undefined also when it was asked by somebody who may read more than the caller. */
+  answer(caller: Caller, id: string): Promise<Answer | undefined>;
 
   /** Throws when the database does not answer. */
   ping(): Promise<void>;

@@ -94,6 +94,7 @@ interface DeadLetterTable {
 interface AnswerTable {
   tenant: string;
   id: string;
+  principals: string[];
   state: 'pending' | 'answered' | 'failed';
   result: ColumnType<unknown, string | null, string | null>;
   created_at: Generated<Date>;

@@ -2,16 +2,17 @@ import { type Kysely, type Selectable, sql } from 'kysely';
 import type { Caller } from '../../stage.ts';
 import type { Database } from '../sql/database.ts';
 import type { DocumentRecord, DocumentStore } from './port.ts';
+import { mayRead } from './readable.ts';
 import type { Tables } from './tables.ts';
 import { fromCursor, storable, toCursor } from './text.ts';
-
-/** Whether one of the caller's principals is on the version's list. */
-export const mayRead = (caller: Caller) => sql<boolean>`versions.acl && ${[...caller.principals]}::text[]`;
 
 /** Reads versions, and ends those that fail. */
 export function versions(
   database: Database,
-): Pick<DocumentStore, 'head' | 'version' | 'history' | 'list' | 'generationOf' | 'collections' | 'fail'> {
+): Pick<
+  DocumentStore,
+  'head' | 'version' | 'history' | 'list' | 'generationOf' | 'collections' | 'mayEnter' | 'fail'
+> {
   const db = database.kysely<Tables>();
   return {
     async head(caller, document) {
@@ -77,15 +78,25 @@ export function versions(
       return row?.generation;
     },
 
-    async collections(tenant) {
+    async collections(caller) {
       const { rows } = await sql<{ collection: string; documents: number; generation: string }>`
-        select collection, generation, (
-          select count(*)::integer from documents d join versions v
-            on v.tenant = d.tenant and v.document = d.document and v.version = d.head
-          where d.tenant = c.tenant and v.collection = c.collection and v.state <> 'deleted'
-        ) as documents
-        from collections c where tenant = ${tenant} order by collection`.execute(db);
+        select c.collection, c.generation, count(*) filter (where state <> 'deleted')::integer as documents
+        from collections c
+        join (documents d join versions on versions.tenant = d.tenant and versions.document = d.document
+          and versions.version = d.head)
+          on d.tenant = c.tenant and versions.collection = c.collection
+        where c.tenant = ${caller.tenant} and ${mayRead(caller)}
+        group by c.collection, c.generation order by c.collection`.execute(db);
       return rows;
+    },
+
+    async mayEnter(caller, collection) {
+      const { rows } = await sql`select from (${heads(db, caller)
+        .clearSelect()
+        .select('versions.document')
+        .where('versions.collection', '=', collection)
+        .limit(1)}) as one`.execute(db);
+      return rows.length > 0;
     },
 
     async fail({ tenant, document, version }, error) {

@@ -36,7 +36,7 @@ async function runAndKill(folder: string, until: (accepted: () => number) => Pro
 /** How many documents there are, and how many of them had their event still in the outbox. */
 async function inspect(folder: string): Promise<{ documents: number; events: number }> {
   const store = await openDocuments({ dataDir: folder });
-  const [collection] = await store.collections('acme');
+  const [collection] = await store.collections({ tenant: 'acme', principals: ['*'] });
   const events = await store.claimOutbox(1_000_000);
   await store.ackOutbox(events.map(({ id }) => id));
   await store.close();
