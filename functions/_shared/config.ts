@@ -7,6 +7,8 @@ export interface Knob<T = unknown> {
   doc: string;
   /** Never shown: not in logs, `/info` or error messages. */
   secret?: boolean;
+  /** The default in words, where it depends on the machine. */
+  usually?: string;
 }
 export type Knobs = Record<string, Knob>;
 export type Config<K extends Knobs> = {
@@ -17,7 +19,7 @@ export function knob<T>(
   env: string,
   schema: z.ZodType<T>,
   doc: string,
-  options: { secret?: boolean } = {},
+  options: Pick<Knob, 'secret' | 'usually'> = {},
 ): Knob<T> {
   return { env, schema, doc, ...options };
 }
@@ -84,10 +86,14 @@ function unit(pattern: RegExp, units: Record<string, number>, example: string) {
 
 /** `10MiB`, `500kB`, `1048576` → bytes. */
 export const bytes = (fallback: string) =>
-  unit(/^(\d+)(B|kB|MB|GB|KiB|MiB|GiB)?$/, BYTE_UNITS, '10MiB').prefault(fallback);
+  unit(/^(\d+)(B|kB|MB|GB|KiB|MiB|GiB)?$/, BYTE_UNITS, '10MiB')
+    .prefault(fallback)
+    .meta({ title: 'bytes' });
 /** `250ms`, `30s`, `5m`, `1h` → milliseconds. */
 export const duration = (fallback: string) =>
-  unit(/^(\d+)(ms|s|m|h|d)$/, DURATION_UNITS, '30s').prefault(fallback);
+  unit(/^(\d+)(ms|s|m|h|d)$/, DURATION_UNITS, '30s')
+    .prefault(fallback)
+    .meta({ title: 'duration' });
 /** A whole number within bounds. */
 export const integer = (fallback: number, min: number, max: number) =>
   z
@@ -95,10 +101,16 @@ export const integer = (fallback: number, min: number, max: number) =>
     .regex(/^-?\d+$/, 'expected a whole number')
     .transform(Number)
     .pipe(z.int().min(min).max(max))
-    .prefault(String(fallback));
+    .prefault(String(fallback))
+    .meta({ title: `${min} to ${max}` });
 export const flag = (fallback: boolean) =>
   z
     .enum(['true', 'false', '1', '0'])
     .transform((text) => text === 'true' || text === '1')
-    .prefault(String(fallback) as 'true' | 'false');
-export const url = () => z.url({ protocol: /^https?$/ }).optional();
+    .prefault(String(fallback) as 'true' | 'false')
+    .meta({ title: '`true`, `false`' });
+export const url = () =>
+  z
+    .url({ protocol: /^https?$/ })
+    .optional()
+    .meta({ title: 'URL' });

@@ -29,6 +29,7 @@ export const embedKnobs = {
     'KNARR_EMBED_WORKERS',
     integer(Math.min(2, availableParallelism()), 1, 64),
     'Worker threads, each with the model in its memory. While questions come, the first of several is theirs.',
+    { usually: '2, at most the CPUs' },
   ),
   threads: knob(
     'KNARR_EMBED_THREADS',

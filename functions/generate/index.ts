@@ -38,6 +38,7 @@ export const generateKnobs = {
     'KNARR_GENERATE_THREADS',
     integer(Math.max(1, availableParallelism() - 1), 1, 64),
     'Threads of the local model.',
+    { usually: 'one less than the CPUs' },
   ),
   openaiUrl: knob('OPENAI_BASE_URL', url(), 'OpenAI-compatible server, up to /v1.'),
   openaiKey: knob('OPENAI_API_KEY', z.string().optional(), 'Its key.', { secret: true }),

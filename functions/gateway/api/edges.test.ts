@@ -121,6 +121,11 @@ test('documents itself, offline', async () => {
   const { pattern } = document.components.schemas.Accepted.properties.id;
   expect(new RegExp(pattern, 'u').test('a/b')).toBe(true);
 
+  expect((await ask('GET', '/asyncapi.json')).body).toMatchObject({
+    asyncapi: '3.0.0',
+    channels: { 'document.submitted': { address: 'dev.knarr.document.submitted.v1' } },
+  });
+
   const docs = await ask('GET', '/docs');
   expect(docs.headers.get('content-security-policy')).toContain("default-src 'none'");
   expect(docs.body).not.toMatch(/<script|src=|@import|url\(|href="http/);

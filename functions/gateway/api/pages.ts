@@ -30,6 +30,9 @@ export function pageRoutes(api: Api): void {
   let document: ReturnType<typeof openApi> | undefined;
   const read = () => (document ??= openApi(api));
   api.get('/openapi.json', (c) => c.json(read()));
+  api.get('/asyncapi.json', async (c) =>
+    c.json((await import('../../../docs/asyncapi.json', { with: { type: 'json' } })).default),
+  );
   api.get('/docs', async (c) =>
     c.html(await docsPage(read() as unknown as OpenApiDocument), 200, PAGE_HEADERS),
   );
