@@ -12,25 +12,30 @@ export type WiredStage = Pick<Stage<never>, 'name' | 'on' | 'emits'>;
  * itself again. Throws {@link WiringError} with all problems.
  */
 export function checkWiring(topology: Topology, stages: readonly WiredStage[]): void {
-  const problems = topology.edges.flatMap((edge) => checkEdge(edge, stages));
+  const problems = [
+    ...topology.edges.flatMap((edge) => checkEdge(edge, stages)),
+    ...repeatedEdges(topology),
+    ...loops(topology, stages),
+  ];
+  /** Of every event of the type: a Trigger that asks for more takes some of them only. */
   const consumersOf = (name: EventName) =>
-    topology.edges.filter((edge) => {
-      const type = edge.attributes.type ?? '';
-      return type === '' || type === eventType(name);
+    topology.edges.filter(({ attributes: { type = '', ...more } }) => {
+      return (type === '' || type === eventType(name)) && Object.keys(more).length === 0;
     });
 
   for (const stage of stages) {
     const produced = Object.values(stage.on).flatMap((binding) => binding?.produces ?? []);
     for (const name of new Set([...produced, ...(stage.emits ?? [])])) {
       if (TERMINAL.includes(name) || consumersOf(name).length > 0) continue;
-      problems.push(`${stage.name}: ${name} is emitted, but no Trigger takes it and it is not terminal`);
+      problems.push(
+        `${stage.name}: ${name} is emitted, but no Trigger takes every one and it is not terminal`,
+      );
     }
     for (const name of Object.keys(stage.on) as EventName[]) {
       if (consumersOf(name).some((edge) => edge.service === stage.name)) continue;
-      problems.push(`${stage.name}: ${name} is consumed, but no Trigger delivers it`);
+      problems.push(`${stage.name}: ${name} is consumed, but no Trigger delivers every one`);
     }
   }
-  problems.push(...loops(topology, stages));
   if (problems.length > 0) throw new WiringError(problems);
 }
 
@@ -38,12 +43,25 @@ function checkEdge(edge: Edge, stages: readonly WiredStage[]): string[] {
   if (edge.service === undefined) return [];
   const stage = stages.find(({ name }) => name === edge.service);
   if (!stage) return [`${edge.at.subscriber}: there is no stage ${edge.service}`];
+  if (new URL(edge.subscriber).pathname !== '/')
+    return [`${edge.at.subscriber}: a stage takes events at / only`];
   const type = edge.attributes.type ?? '';
   if (type === '')
     return [`${edge.at.filter}: without a type, ${edge.service} gets events that it does not consume`];
   const name = eventName(type);
   if (!name) return [`${edge.at.filter}: ${type} is not in the event catalogue`];
   return stage.on[name] ? [] : [`${edge.at.filter}: ${edge.service} does not consume ${name}`];
+}
+
+/** Two Triggers that send a stage the same events would make it do its work twice. */
+function repeatedEdges({ edges }: Topology): string[] {
+  const first = new Map<string, string>();
+  return edges.flatMap(({ name, broker, namespace, subscriber, attributes, at }) => {
+    const key = JSON.stringify([namespace, broker, subscriber, attributes.type]);
+    const before = first.get(key);
+    first.set(key, before ?? name);
+    return before ? [`${at.subscriber}: ${before} sends it these events already`] : [];
+  });
 }
 
 function loops(topology: Topology, stages: readonly WiredStage[]): string[] {

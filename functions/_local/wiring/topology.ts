@@ -50,9 +50,25 @@ export interface Wiring {
   triggers: readonly Manifest<Trigger>[];
 }
 
+type Named = { metadata: { name: string; namespace?: string | undefined } };
+
+/** Of two objects with one name Kubernetes would keep the one that is applied last. */
+function repeated<T extends Named>(manifests: readonly Manifest<T>[]): string[] {
+  const first = new Map<string, string>();
+  return manifests.flatMap(({ object: { metadata }, file, at }) => {
+    const key = keyOf(metadata.namespace, metadata.name);
+    const before = first.get(key);
+    first.set(key, before ?? file);
+    return before ? [`${at(['metadata', 'name'])}: ${key} is in ${before} already`] : [];
+  });
+}
+
+const keyOf = (namespace: string | undefined, name: string) => `${namespace ?? NAMESPACE}/${name}`;
+
 /**
  * Reads `brokers/<kind>/broker.yaml`, every Trigger in `triggers/` and every Service in `knative/base/` below `root`.
- * Throws {@link WiringError} with all problems: unknown fields, unknown Brokers, subscribers and sinks.
+ * Throws {@link WiringError} with everything that is not understood; when there is nothing of the kind, with every
+ * Broker, subscriber and sink that is not there.
  */
 export function loadTopology(root: string, kind = 'in-memory'): Topology {
   const problems: string[] = [];
@@ -73,15 +89,14 @@ export function loadTopology(root: string, kind = 'in-memory'): Topology {
   const brokers = read(join(root, 'brokers', kind, 'broker.yaml'), Broker);
   const services = folder('knative/base').flatMap((file) => read(file, Service));
   const triggers = folder('triggers').flatMap((file) => read(file, Trigger));
-  return resolveTopology({ brokers, services, triggers }, problems);
+  if (problems.length > 0) throw new WiringError(problems);
+  return resolveTopology({ brokers, services, triggers });
 }
 
-/**
- * Joins Triggers with their Brokers, subscribers and sinks. Throws {@link WiringError} with what does not fit, after the
- * `problems` that were found before.
- */
-export function resolveTopology({ brokers, services, triggers }: Wiring, problems: string[] = []): Topology {
-  const keyOf = (namespace: string | undefined, name: string) => `${namespace ?? NAMESPACE}/${name}`;
+/** Joins Triggers with their Brokers, subscribers and sinks. Throws {@link WiringError} with everything that does not fit. */
+export function resolveTopology({ brokers, services, triggers }: Wiring): Topology {
+  const problems = [...repeated(services), ...repeated(triggers)];
+
   const serviceByKey = new Map(
     services.map(({ object }) => [keyOf(object.metadata.namespace, object.metadata.name), object]),
   );
@@ -129,7 +144,8 @@ export function resolveTopology({ brokers, services, triggers }: Wiring, problem
       at: { filter: at(['spec', 'filter', 'attributes', 'type']), subscriber: at(['spec', 'subscriber']) },
     };
   });
-  if (problems.length > 0) throw new WiringError(problems);
+  // A Broker's sink is looked up for each of its Triggers.
+  if (problems.length > 0) throw new WiringError([...new Set(problems)]);
   return {
     brokers: brokers.map(({ object }) => ({
       name: object.metadata.name,

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { LineCounter, parseDocument } from 'yaml';
+import { type Document, isMap, isNode, isScalar, isSeq, LineCounter, parseDocument } from 'yaml';
 import type { z } from 'zod';
 
 /** Everything that is wrong with a set of manifests, one `file:line: …` each. */
@@ -31,24 +31,36 @@ export function readManifest<T>(file: string, schema: z.ZodType<T>): Manifest<T>
   );
   if (syntax.length > 0) throw new WiringError(syntax);
 
+  /** The line of the key or item at the path, or of the nearest one above it that is there. */
   function at(path: PropertyKey[]): string {
-    for (let depth = path.length; depth >= 0; depth--) {
-      const node = document.getIn(path.slice(0, depth) as string[], true) as
-        | { range?: [number, number, number] }
-        | undefined;
-      if (node?.range) return `${file}:${lines.linePos(node.range[0]).line}`;
+    for (let depth = path.length; depth > 0; depth--) {
+      const parent = document.getIn(path.slice(0, depth - 1), true);
+      const name = path[depth - 1];
+      const pair = isMap(parent) && parent.items.find(({ key }) => isScalar(key) && key.value === name);
+      const node = pair ? pair.key : isSeq(parent) ? parent.items[name as number] : undefined;
+      if (isNode(node) && node.range) return `${file}:${lines.linePos(node.range[0]).line}`;
     }
     return `${file}:1`;
   }
 
-  const parsed = schema.safeParse(document.toJS());
+  const parsed = schema.safeParse(toValue(document, file));
   if (parsed.success) return { file, object: parsed.data, at };
   throw new WiringError(
     parsed.error.issues.map((issue) => {
       const unknown = issue.code === 'unrecognized_keys' ? issue.keys[0] : undefined;
       const path = unknown === undefined ? issue.path : [...issue.path, unknown];
-      const reason = unknown === undefined ? issue.message : 'not implemented by the embedded broker';
+      const said = issue.code === 'invalid_key' ? (issue.issues[0]?.message ?? issue.message) : issue.message;
+      const reason = unknown === undefined ? said : 'not implemented by the embedded broker';
       return `${at(path)}: ${path.join('.')}: ${reason}`;
     }),
   );
+}
+
+/** Throws for aliases that would multiply without end. */
+function toValue(document: Document, file: string): unknown {
+  try {
+    return document.toJS();
+  } catch (thrown) {
+    throw new WiringError([`${file}:1: ${(thrown as Error).message}`]);
+  }
 }
