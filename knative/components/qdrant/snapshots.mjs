@@ -10,7 +10,8 @@ async function ask(node, path, method = 'GET') {
     // A snapshot of a large collection takes a while.
     signal: AbortSignal.timeout(60 * 60_000),
   });
-  if (!response.ok) throw new Error(`${method} ${path}: ${response.status} ${(await response.text()).slice(0, 300)}`);
+  if (!response.ok)
+    throw new Error(`${method} ${path}: ${response.status} ${(await response.text()).slice(0, 300)}`);
   return (await response.json()).result;
 }
 
