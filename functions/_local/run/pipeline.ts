@@ -13,6 +13,7 @@ import type { Deliver } from '../broker/delivery.ts';
 import { checkWiring } from '../wiring/check.ts';
 import { loadTopology } from '../wiring/topology.ts';
 import { readLocalConfig } from './config.ts';
+import { deliverTo } from './deliver.ts';
 import { openParts, type Parts } from './parts.ts';
 import { runStages, STAGES } from './stages.ts';
 
@@ -63,10 +64,7 @@ export async function startPipeline(
     const opened = await openParts(config, closers);
     const parts = seams.parts?.(opened) ?? opened;
     const running = new Map<string, RunningStage>();
-    const deliver: Deliver = async (url, request) => {
-      const [name = ''] = new URL(url).hostname.split('.');
-      return (await running.get(name)?.fetch(request)) ?? new Response(null, { status: 404 });
-    };
+    const deliver = deliverTo(running);
     const broker = createBroker(topology, { log, deliver: seams.deliver?.(deliver) ?? deliver });
     closers.push(() => broker.close());
     watchQueues(metrics, broker);
