@@ -1,10 +1,11 @@
-import { lookup as dnsLookup, type LookupAddress } from 'node:dns';
+import { lookup as dnsLookup, type LookupAddress, type LookupAllOptions } from 'node:dns';
 import { BlockList, isIP, type LookupFunction } from 'node:net';
 import { KnarrError } from '../../_shared/errors.ts';
 
 /**
  * Addresses that are not on the public internet: IANA's special-purpose registries (RFC 6890 and its updates),
- * multicast, and the IPv6 ranges that carry an IPv4 address inside.
+ * multicast, the IPv6 ranges that carry an IPv4 address inside (mapped ones, `::ffff:0:0/96`, are judged by that address),
+ * and the one public address behind which a cloud answers its own machines.
  */
 const SPECIAL = new BlockList();
 for (const range of [
@@ -12,6 +13,7 @@ for (const range of [
   '10.0.0.0/8',
   '100.64.0.0/10',
   '127.0.0.0/8',
+  '168.63.129.16/32',
   '169.254.0.0/16',
   '172.16.0.0/12',
   '192.0.0.0/24',
@@ -23,17 +25,22 @@ for (const range of [
   '203.0.113.0/24',
   '224.0.0.0/3',
   '::/96',
+  '::ffff:0:0:0/96',
   '64:ff9b::/96',
   '64:ff9b:1::/48',
-  '100::/64',
+  '100::/63',
   '2001::/23',
   '2001:db8::/32',
   '2002::/16',
+  '3fff::/20',
+  '5f00::/16',
   'fc00::/7',
   'fe80::/9',
   'ff00::/8',
 ])
   addRange(SPECIAL, range);
+
+type LookupCallback = (error: NodeJS.ErrnoException | null, found: LookupAddress[]) => void;
 
 /** Where documents may be read from: public addresses, and what `allow` names (hosts, addresses, CIDR ranges). */
 export interface AddressGuard {
@@ -43,8 +50,14 @@ export interface AddressGuard {
   lookup: LookupFunction;
 }
 
-/** @param allow host names, addresses and CIDR ranges that may be reached though they are not public. Throws on a malformed range. */
-export function addressGuard(allow: readonly string[]): AddressGuard {
+/**
+ * @param allow host names, addresses and CIDR ranges that may be reached though they are not public. Throws on a malformed range.
+ * @param resolve the system's resolver unless another is given.
+ */
+export function addressGuard(
+  allow: readonly string[],
+  resolve: (host: string, options: LookupAllOptions, callback: LookupCallback) => void = dnsLookup,
+): AddressGuard {
   const hosts = new Set<string>();
   const ranges = new BlockList();
   for (const entry of allow) {
@@ -65,7 +78,7 @@ export function addressGuard(allow: readonly string[]): AddressGuard {
       if (isIP(address) && !hosts.has(address.toLowerCase()) && !allowed(address)) throw refuse(host);
     },
     lookup(host, options, callback) {
-      dnsLookup(host, { ...options, all: true }, (error, found: LookupAddress[]) => {
+      resolve(host, { ...options, all: true }, (error, found) => {
         if (error) return callback(error, '', 0);
         const usable = hosts.has(host.toLowerCase())
           ? found

@@ -1,6 +1,9 @@
+import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
 import { createServer, type RequestListener } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { gzipSync } from 'node:zlib';
+import { Readable } from 'node:stream';
+import { createBrotliCompress, gzipSync } from 'node:zlib';
 import { afterEach, expect, test } from 'vitest';
 import { addressGuard } from './addresses.ts';
 import { fetchUri } from './uri.ts';
@@ -107,4 +110,104 @@ test('endless redirects and silent servers end', async () => {
   await expect(fetchUri(`http://${host}/silent`, allowed, never)).rejects.toMatchObject({
     code: 'upstream_failed',
   });
+});
+
+test.each([
+  'http://0x7f.1/',
+  'http://0177.0.0.1/',
+  'http://127.1/',
+  'http://１２７.0.0.1/',
+  'http://[::ffff:169.254.169.254]/latest/meta-data',
+])('refuses %s, however it is written', async (uri) => {
+  await expect(fetchUri(uri, limits([]), never)).rejects.toMatchObject({ code: 'forbidden' });
+});
+
+test('connects to the address that was checked, though the name has another one by then', async () => {
+  let reached = 0;
+  const inside = await served((_, response) => {
+    reached++;
+    response.end('secret');
+  });
+  const { port } = new URL(`http://${inside}`);
+  let lookups = 0;
+  // The first answer may be reached (nobody listens there), every later one is this machine's.
+  const guard = addressGuard(['127.0.0.9'], (_host, _options, callback) =>
+    callback(null, [{ address: lookups++ === 0 ? '127.0.0.9' : '127.0.0.1', family: 4 }]),
+  );
+  const read = () => fetchUri(`http://rebinding.example:${port}/`, { ...limits([]), guard }, never);
+  await expect(read()).rejects.toMatchObject({ code: 'upstream_failed' });
+  expect(lookups).toBe(1);
+  await expect(read()).rejects.toMatchObject({ code: 'forbidden' });
+  expect({ lookups, reached }).toEqual({ lookups: 2, reached: 0 });
+});
+
+test.each(['http://169.254.169.254/', 'http://[::1]/', '//127.0.0.2/', 'ftp://127.0.0.1/'])(
+  'a redirect to %s is not followed',
+  async (location) => {
+    const host = await served((_, response) => response.writeHead(307, { location }).end());
+    await expect(fetchUri(`http://${host}/`, limits(['127.0.0.1']), never)).rejects.toMatchObject({
+      code: location.startsWith('ftp') ? 'invalid_request' : 'forbidden',
+    });
+  },
+);
+
+test('a URI with a password is neither read nor redirected to', async () => {
+  const host = await served((_, response) =>
+    response.writeHead(302, { location: 'http://u:p@127.0.0.1/' }).end(),
+  );
+  for (const uri of [`http://user:secret@${host}/`, `http://${host}/`]) {
+    const failure = await fetchUri(uri, limits(['127.0.0.1']), never).catch((error) => error);
+    expect(failure).toMatchObject({ code: 'invalid_request' });
+    expect(failure.message).not.toContain('secret');
+  }
+});
+
+test('a body without end is read no further than the limit, plain or compressed', async () => {
+  const closed: Promise<unknown>[] = [];
+  const host = await served((request, response) => {
+    closed.push(once(response, 'close'));
+    const zipped = request.url === '/zipped';
+    response.writeHead(200, zipped ? { 'content-encoding': 'br' } : {});
+    const source = Readable.from(noise());
+    (zipped ? source.pipe(createBrotliCompress()) : source).pipe(response);
+  });
+  for (const path of ['/plain', '/zipped']) {
+    await expect(fetchUri(`http://${host}${path}`, limits(['127.0.0.1']), never)).rejects.toMatchObject({
+      code: 'too_large',
+    });
+  }
+  // The server sees its client hang up.
+  await Promise.all(closed);
+});
+
+function* noise(): Generator<Buffer> {
+  for (;;) yield randomBytes(16_384);
+}
+
+test('a body that drips, breaks off or is no such compression is refused', async () => {
+  const host = await served((request, response) => {
+    if (request.url === '/drip') {
+      response.writeHead(200);
+      const timer = setInterval(() => response.write('.'), 5);
+      response.on('close', () => clearInterval(timer));
+    } else if (request.url === '/broken') {
+      response.writeHead(200, { 'content-length': '100' }).write('half');
+      setImmediate(() => response.destroy());
+    } else response.writeHead(200, { 'content-encoding': 'gzip' }).end('no gzip');
+  });
+  const code = (path: string) =>
+    fetchUri(`http://${host}${path}`, { ...limits(['127.0.0.1']), timeoutMs: 200 }, never).catch(
+      (e) => e.code,
+    );
+  expect(await code('/drip')).toBe('upstream_failed');
+  expect(await code('/broken')).toBe('upstream_failed');
+  expect(await code('/gzip')).toBe('invalid_request');
+});
+
+test('a caller that goes away ends the reading', async () => {
+  const host = await served(() => {});
+  const caller = new AbortController();
+  const reading = fetchUri(`http://${host}/`, limits(['127.0.0.1']), caller.signal);
+  caller.abort();
+  await expect(reading).rejects.toMatchObject({ name: 'AbortError' });
 });

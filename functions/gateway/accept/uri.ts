@@ -23,6 +23,7 @@ export interface Fetched {
 
 const MAX_REDIRECTS = 5;
 const REDIRECTS = [301, 302, 303, 307, 308];
+
 /**
  * Reads a document from http or https, no further than the limits. Throws `forbidden` for addresses that may not be
  * reached, `too_large`, `unprocessable` when the server refuses for good, `upstream_failed` when a retry may help.
@@ -47,7 +48,8 @@ export async function fetchUri(uri: string, limits: UriLimits, signal: AbortSign
     }
     throw new KnarrError('unprocessable', `The URI redirects more than ${MAX_REDIRECTS} times.`);
   } catch (thrown) {
-    if (thrown instanceof KnarrError) throw thrown;
+    // A body that broke off counts as `cancelled` where it is read; here it is the server that went, or the time.
+    if (thrown instanceof KnarrError && thrown.code !== 'cancelled') throw thrown;
     signal.throwIfAborted();
     const reason = time.aborted ? `did not answer within ${limits.timeoutMs} ms` : 'could not be read';
     throw new KnarrError('upstream_failed', `The URI ${reason}.`, { cause: thrown });
@@ -58,6 +60,10 @@ function open(url: URL, guard: AddressGuard, signal: AbortSignal): Promise<Incom
   const request = { 'http:': httpRequest, 'https:': httpsRequest }[url.protocol];
   if (request === undefined) {
     throw new KnarrError('invalid_request', 'Documents are read from http and https only.');
+  }
+  // It would be kept and shown as the document's URI.
+  if (url.username !== '' || url.password !== '') {
+    throw new KnarrError('invalid_request', 'A URI that holds a user name or password is not read.');
   }
   guard.check(url.hostname);
   const headers = {
