@@ -41,20 +41,25 @@ export function auditLog(database: Database): Pick<AccessStore, 'audit' | 'audit
 
 export async function appendAudit(db: Queryable, entries: readonly AuditEntry[]): Promise<void> {
   if (entries.length === 0) return;
-  const rows = entries.map(({ traceId, details = {}, count = 1, ...entry }) => ({
-    ...entry,
-    count,
-    trace_id: traceId,
-    details,
-  }));
-  await db.query(
-    `insert into audit_log (tenant, actor, action, target, denied, count, trace_id, details)
-     select tenant, actor, action, target, denied, count, trace_id, details from jsonb_to_recordset($1::jsonb)
-       as given(tenant text, actor text, action text, target text, denied text, count integer, trace_id text,
-         details jsonb)`,
-    [jsonb(rows)],
-  );
+  await db.query(APPEND('$1'), [auditJson(entries)]);
 }
+
+/** The statement that appends the entries of a parameter, made by {@link auditJson}. */
+export const APPEND = (parameter: string) =>
+  `insert into audit_log (tenant, actor, action, target, denied, count, trace_id, details)
+   select tenant, actor, action, target, denied, count, trace_id, details
+   from jsonb_to_recordset(${parameter}::jsonb) as given(tenant text, actor text, action text, target text,
+     denied text, count integer, trace_id text, details jsonb)`;
+
+export const auditJson = (entries: readonly AuditEntry[]): string =>
+  jsonb(
+    entries.map(({ traceId, details = {}, count = 1, ...entry }) => ({
+      ...entry,
+      count,
+      trace_id: traceId,
+      details,
+    })),
+  );
 
 function conditionsOf({ actor, action, target, outcome }: AuditFilter, params: unknown[]): string[] {
   const equal = Object.entries({ actor, action, target })

@@ -116,18 +116,22 @@ export function accessStoreContract(
       expect(await store.quota(newTenant())).toEqual(none);
     });
 
-    test('usage counts with the transaction, whoever writes at the same time', async () => {
+    test('writes are counted and logged with their transaction, whoever writes at the same time', async () => {
       const tenant = newTenant();
+      const entry = { tenant, ...BY, action: 'document.put', target: 'a' };
       const change = (documents: number, bytes: number) =>
-        database.transaction((tx) => store.addUsage(tx, tenant, { documents, bytes }));
+        database.transaction((tx) => store.recordWrite(tx, entry, { documents, bytes }));
       expect(await change(1, 2 ** 33)).toEqual({ documents: 1, bytes: 2 ** 33 });
       await Promise.all(Array.from({ length: 40 }, () => change(1, 10)));
       expect(await store.usage(tenant)).toEqual({ documents: 41, bytes: 2 ** 33 + 400 });
       const failing = database.transaction(async (tx) => {
-        await store.addUsage(tx, tenant, { documents: 1, bytes: 1 });
+        await store.recordWrite(tx, entry, { documents: 1, bytes: 1 });
         throw new Error('rolled back');
       });
       await expect(failing).rejects.toThrow('rolled back');
+      expect(
+        (await store.auditLog(tenant, { limit: 50, action: 'document.put', target: 'a' })).items,
+      ).toHaveLength(41);
       await change(-41, -(2 ** 33) - 400);
       expect(await store.usage(tenant)).toEqual({ documents: 0, bytes: 0 });
     });

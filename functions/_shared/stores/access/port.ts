@@ -102,10 +102,10 @@ export interface AccessStore {
   setQuota(tenant: string, quota: Quota, by: Actor): Promise<void>;
   usage(tenant: string): Promise<Usage>;
   /**
-   * Counts a change, inside the transaction that makes it. Gives the tenant's usage with it: exact for one writer,
-   * without what others have not committed yet.
+   * Counts a write and puts it into the audit log, inside the transaction that makes it. Gives the tenant's usage with
+   * it, without what others have not committed yet.
    */
-  addUsage(tx: Queryable, tenant: string, change: Usage): Promise<Usage>;
+  recordWrite(tx: Queryable, entry: AuditEntry, change: Usage): Promise<Usage>;
 
   /** Appends to the log; inside a transaction of the caller's when one is given. */
   audit(entries: readonly AuditEntry[], tx?: Queryable): Promise<void>;

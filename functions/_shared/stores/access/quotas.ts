@@ -1,5 +1,5 @@
 import type { Database } from '../sql/database.ts';
-import { appendAudit } from './audit.ts';
+import { APPEND, appendAudit, auditJson } from './audit.ts';
 import type { AccessStore, Quota, Usage } from './port.ts';
 
 /** Rows that a tenant's usage is spread over: writers at the same time seldom meet on one. */
@@ -9,7 +9,9 @@ const SUM = `select greatest(0, coalesce(sum(documents), 0))::bigint as document
   greatest(0, coalesce(sum(bytes), 0))::bigint as bytes from usage where tenant = $1`;
 
 /** What a tenant may have, and what it has. */
-export function quotas(database: Database): Pick<AccessStore, 'quota' | 'setQuota' | 'usage' | 'addUsage'> {
+export function quotas(
+  database: Database,
+): Pick<AccessStore, 'quota' | 'setQuota' | 'usage' | 'recordWrite'> {
   return {
     async quota(tenant) {
       const { rows } = await database.query<Quota>(
@@ -37,14 +39,19 @@ export function quotas(database: Database): Pick<AccessStore, 'quota' | 'setQuot
       return (await database.query<Usage>(SUM, [tenant])).rows[0] as Usage;
     },
 
-    async addUsage(tx, tenant, { documents, bytes }) {
-      await tx.query(
-        `insert into usage (tenant, shard, documents, bytes) values ($1, $2, $3, $4)
-         on conflict (tenant, shard) do update set documents = usage.documents + excluded.documents,
-           bytes = usage.bytes + excluded.bytes`,
-        [tenant, Math.floor(Math.random() * SHARDS), documents, bytes],
+    async recordWrite(tx, entry, { documents, bytes }) {
+      // One round trip. The sum sees what was there before the statement.
+      const { rows } = await tx.query<Usage>(
+        `with counted as (
+           insert into usage (tenant, shard, documents, bytes) values ($1, $2, $3, $4)
+           on conflict (tenant, shard) do update set documents = usage.documents + excluded.documents,
+             bytes = usage.bytes + excluded.bytes
+         ), logged as (${APPEND('$5')})
+         select greatest(0, coalesce(sum(documents), 0) + $3)::bigint as documents,
+           greatest(0, coalesce(sum(bytes), 0) + $4)::bigint as bytes from usage where tenant = $1`,
+        [entry.tenant, Math.floor(Math.random() * SHARDS), documents, bytes, auditJson([entry])],
       );
-      return (await tx.query<Usage>(SUM, [tenant])).rows[0] as Usage;
+      return rows[0] as Usage;
     },
   };
 }
