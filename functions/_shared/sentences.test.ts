@@ -28,6 +28,17 @@ test('a line wrapped by hand goes on, headings and items do not', () => {
   ).toEqual(['History', 'The Normans came from the north of Europe in ships.', '- first', '- second']);
 });
 
+test('in a text without capitals small letters begin sentences', () => {
+  const text =
+    "the wing was tested at mach 2 . the flow, e.g. the wake of j. r. green's wing, was steady. see fig. 3.";
+  expect(sentences(text)).toEqual([
+    'the wing was tested at mach 2 .',
+    "the flow, e.g. the wake of j. r. green's wing, was steady.",
+    'see fig. 3.',
+  ]);
+  expect(sentences('A drop of approx. ten. of them.')).toEqual(['A drop of approx. ten. of them.']);
+});
+
 test('other scripts end their sentences too', () => {
   expect(sentences('今日は。元気です。')).toEqual(['今日は。', '元気です。']);
 });

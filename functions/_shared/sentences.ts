@@ -11,24 +11,34 @@ const ABBREVIATIONS = new Set(
 );
 /** `J.` in a name, `U.S.` before a noun. */
 const INITIALS = /^(\p{Lu}|\p{Lu}(\.\p{Lu})+)$/u;
+/** The same in a text without capitals. */
+const SMALL_INITIALS = /(?<![\p{L}\p{N}])(\p{Ll}\.)+(?!\p{L})/gu;
+/** A small letter after what may end a sentence. */
+const SMALL_START = /(?<=[.!?]["'”’)\]]*\s+)\p{Ll}/gu;
 /** A line at least this long, in code units, that ends without punctuation was wrapped by hand; a shorter one is a heading or a cell. */
 const WRAPPED_LINE = 40;
+/** Code units before a possible end that say whether it is one: the last word, which is short where it matters. */
+const LOOK_BACK = 64;
 const LIST_ITEM = /^[ \t]*([-*+•‣|>#]|\d{1,3}[.)])[ \t]/;
 const LAST_WORD = /([\p{L}\p{N}.]+)\.["'”’)\]]*\s*$/u;
+const segmenter = new Intl.Segmenter('en', { granularity: 'sentence' });
 
 /**
  * The sentences of a text as ranges that together cover it: each runs to the start of the next. Unicode's rules
  * (UAX #29, by Intl.Segmenter) with three corrections: no break after abbreviations and initials, none before a
- * lower-case letter, and none where a line was wrapped by hand. Blank lines, headings and list items always break.
+ * lower-case letter where the text has capitals, and none where a line was wrapped by hand. Blank lines, headings and
+ * list items always break.
  */
-export function sentenceRanges(text: string, locale = 'en'): TextRange[] {
+export function sentenceRanges(text: string): TextRange[] {
   const ranges: TextRange[] = [];
-  const unwrapped = unwrapLines(text);
-  for (const { segment, index } of new Intl.Segmenter(locale, { granularity: 'sentence' }).segment(
-    unwrapped,
-  )) {
+  const readable = capitalise(unwrapLines(text));
+  for (const { segment, index } of segmenter.segment(readable)) {
     const last = ranges.at(-1);
-    if (last && (segment.trim() === '' || continues(unwrapped.slice(last[0], last[1]), segment))) {
+    if (
+      last &&
+      (segment.trim() === '' ||
+        continues(readable.slice(Math.max(last[0], last[1] - LOOK_BACK), last[1]), segment))
+    ) {
       last[1] = index + segment.length;
     } else ranges.push([index, index + segment.length]);
   }
@@ -39,6 +49,19 @@ export function sentenceRanges(text: string, locale = 'en'): TextRange[] {
 export function trimRange(text: string, [start, end]: TextRange): TextRange {
   const part = text.slice(start, end);
   return [start + part.length - part.trimStart().length, end - (part.length - part.trimEnd().length)];
+}
+
+/**
+ * Where nothing has a capital, small letters begin sentences too: they get one, and so do initials. Every position stays
+ * where it was.
+ */
+function capitalise(text: string): string {
+  if (/\p{Lu}/u.test(text)) return text;
+  const upper = (letters: string) => {
+    const capitals = letters.toUpperCase();
+    return capitals.length === letters.length ? capitals : letters;
+  };
+  return text.replace(SMALL_START, upper).replace(SMALL_INITIALS, upper);
 }
 
 /** Line breaks inside a sentence become spaces; every position stays where it was. */
