@@ -1,6 +1,6 @@
 import type { SearchInput, SearchMode, SearchOutput } from '../_shared/contracts.ts';
 import { KnarrError } from '../_shared/errors.ts';
-import { type Emitted, type EventData, emit } from '../_shared/events.ts';
+import { batchBySize, type Emitted, type EventData, emit, MAX_EVENT_DATA_BYTES } from '../_shared/events.ts';
 import { parseGenerationId } from '../_shared/generation.ts';
 import type { Caller, Context, EventContext } from '../_shared/stage.ts';
 import type { DocumentStore } from '../_shared/stores/documents/port.ts';
@@ -17,7 +17,10 @@ export function search(input: SearchInput, context: Context<SearchDeps>): Promis
   return find(input, context, context.deps);
 }
 
-/** Searches for an asynchronous question, whose principals come with the event. */
+/**
+ * Searches for an asynchronous question, whose principals come with the event. Hits that do not fit into an event are
+ * left out from the end, which `degraded` names `search.truncated`.
+ */
 export async function matchQuestion(
   { vector, model, ...ask }: EventData<'query.embedded'>,
   context: EventContext<SearchDeps>,
@@ -25,10 +28,13 @@ export async function matchQuestion(
   const started = performance.now();
   const caller = { tenant: context.tenant, principals: ask.principals };
   const { hits, degraded } = await find({ ...ask, query: ask.question, vector, model }, caller, context.deps);
+  const room = MAX_EVENT_DATA_BYTES - Buffer.byteLength(JSON.stringify(ask));
+  const [fitting = []] = batchBySize(hits, room);
+  const cut = fitting.length < hits.length ? ['search.truncated'] : [];
   return emit('query.matched', ask.query, {
     ...ask,
-    hits,
-    degraded: [...ask.degraded, ...degraded],
+    hits: fitting,
+    degraded: [...ask.degraded, ...degraded, ...cut],
     timings: { ...ask.timings, search: performance.now() - started },
   });
 }
@@ -38,9 +44,13 @@ async function find(input: SearchInput, caller: Caller, deps: SearchDeps): Promi
   const generation = await deps.documents.generationOf(caller.tenant, collection);
   if (generation === undefined)
     throw new KnarrError('unknown_collection', `There is no collection ${collection}.`);
-  checkModel(input.model, generation);
+  const built = parseGenerationId(generation);
+  checkModel(input.model, built?.model);
   const mode = modeFor(input);
-  const vector = mode === 'lexical' || input.vector === undefined ? undefined : decodeVector(input.vector);
+  const vector =
+    mode === 'lexical' || input.vector === undefined
+      ? undefined
+      : decodeVector(input.vector, built?.dimensions);
   const hits = await deps.vectors
     .search({ tenant: caller.tenant, collection, generation }, caller, {
       mode,
@@ -69,8 +79,7 @@ function modeFor({ mode, vector }: SearchInput): SearchMode {
   throw new KnarrError('invalid_request', 'A dense search needs a vector.');
 }
 
-function checkModel(model: string | undefined, generation: string): void {
-  const built = parseGenerationId(generation)?.model;
+function checkModel(model: string | undefined, built: string | undefined): void {
   if (model === undefined || built === undefined || model === built) return;
   throw new KnarrError(
     'model_mismatch',
