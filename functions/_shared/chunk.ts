@@ -1,3 +1,5 @@
+import { cutText } from './text.ts';
+
 /** Longest context, UTF-16 code units: enough for a title and its headings, little enough to leave the model room for the text. */
 const MAX_CONTEXT = 160;
 
@@ -7,7 +9,7 @@ const MAX_CONTEXT = 160;
  */
 export function chunkContext(title: string | null, headings: readonly string[]): string {
   const parts = [title ?? '', ...headings].map((part) => part.trim()).filter((part) => part !== '');
-  return [...new Set(parts)].join(' › ').slice(0, MAX_CONTEXT);
+  return cutText([...new Set(parts)].join(' › '), MAX_CONTEXT);
 }
 
 /** The string that is embedded and indexed for a chunk. */

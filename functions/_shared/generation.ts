@@ -60,7 +60,8 @@ export function checkGeneration(generation: string, model: string, dimensions: n
 }
 
 /** What a generation id says; undefined for a string that is none. */
-export function parseGenerationId(id: string): { model: string; dimensions: number } | undefined {
-  const match = /^(.+)\.(\d+)\.c\d+o\d+$/.exec(id);
-  return match?.[1] && match[2] ? { model: match[1], dimensions: Number(match[2]) } : undefined;
+export function parseGenerationId(id: string): Generation | undefined {
+  const [, model = '', ...sizes] = /^(.+)\.(\d+)\.c(\d+)o(\d+)$/.exec(id) ?? [];
+  const [dimensions = 0, chunkTokens = 0, chunkOverlap = 0] = sizes.map(Number);
+  return model === '' ? undefined : { model, dimensions, chunkTokens, chunkOverlap };
 }

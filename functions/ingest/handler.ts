@@ -2,8 +2,9 @@ import { z } from 'zod';
 import { chunkContext } from '../_shared/chunk.ts';
 import { KnarrError } from '../_shared/errors.ts';
 import { batchBySize, type Emitted, type EventData, emit, MAX_EVENT_DATA_BYTES } from '../_shared/events.ts';
+import { parseGenerationId } from '../_shared/generation.ts';
 import type { Context, EventContext } from '../_shared/stage.ts';
-import type { DocumentStore } from '../_shared/stores/documents/port.ts';
+import type { DocumentState, DocumentStore } from '../_shared/stores/documents/port.ts';
 import type { OriginalStore } from '../_shared/stores/originals/port.ts';
 import type { VectorStore } from '../_shared/stores/vectors/port.ts';
 import type { Parser } from './parser/parser.ts';
@@ -55,6 +56,8 @@ export async function previewDocument(
   };
 }
 
+/** States that take no chunks any more. */
+const ENDED: readonly DocumentState[] = ['superseded', 'deleted', 'dead_lettered'];
 /** Room that a batch's reference takes beside its chunks. */
 const REFERENCE_BYTES = 2048;
 
@@ -70,14 +73,15 @@ export async function ingestDocument(
   const ref = { tenant, document, version };
   const record = await deps.documents.version(ref);
   if (!record) throw new KnarrError('unprocessable', `There is no version ${version} of this document.`);
-  if (record.state === 'superseded' || record.state === 'deleted') {
+  if (ENDED.includes(record.state)) {
     log.debug({ document, version }, 'a version that has ended is not read');
     return [];
   }
   const bytes = await deps.originals.get(record.original);
   if (!bytes) throw new KnarrError('unavailable', 'The original document is not in its store.');
   const { contentType: mediaType, title, generation } = record;
-  const parsed = await deps.parser.parse({ bytes, mediaType, title }, signal);
+  const request = { bytes, mediaType, title, chunking: parseGenerationId(generation) };
+  const parsed = await deps.parser.parse(request, signal);
   if (!(await deps.documents.saveChunks(ref, { title: title ?? parsed.title, chunks: parsed.chunks })))
     return [];
 

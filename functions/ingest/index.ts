@@ -1,7 +1,8 @@
+import { z } from 'zod';
 import { asset } from '../_shared/assets.ts';
 import { bytes, type Config, duration, integer, knob } from '../_shared/config.ts';
 import { generationKnobs } from '../_shared/generation.ts';
-import { readModelJson } from '../_shared/models/folder.ts';
+import { readTextLimits } from '../_shared/models/folder.ts';
 import { defineStage } from '../_shared/stage.ts';
 import { storeKnobs } from '../_shared/stores/knobs.ts';
 import { openStores } from '../_shared/stores/open.ts';
@@ -13,37 +14,55 @@ export const parserKnobs = {
   embedModel: generationKnobs.embedModel,
   chunkTokens: generationKnobs.chunkTokens,
   chunkOverlap: generationKnobs.chunkOverlap,
+  modelDir: knob(
+    'KNARR_EMBED_MODEL_DIR',
+    z.string().optional(),
+    'Folder of the embedding model, whose tokenizer counts the tokens. Unset: the folder shipped under `models/` by the name in KNARR_EMBED_MODEL; when there is none, as with a model behind an API, the tokenizer of all-MiniLM-L6-v2 stands in for its own.',
+  ),
   parsers: knob('KNARR_PARSERS', integer(1, 1, 64), 'Child processes that read documents.'),
   parseTimeout: knob('KNARR_PARSE_TIMEOUT', duration('60s'), 'Longest time to read one document.'),
-  parseMemory: knob('KNARR_PARSE_MEMORY', bytes('1GiB'), 'Memory that reading one document may take.'),
+  parseMemory: knob('KNARR_PARSE_MEMORY', bytes('768MiB'), 'Memory that reading one document may take.'),
   parseQueue: knob('KNARR_PARSE_QUEUE', integer(64, 1, 100_000), 'Documents that may wait to be read.'),
+  maxBytes: knob('KNARR_MAX_DOCUMENT_BYTES', bytes('32MiB'), 'Largest content of one document.'),
   maxPages: knob('KNARR_MAX_PAGES', integer(5000, 1, 1_000_000), 'Longest PDF, pages.'),
   maxExpanded: knob('KNARR_MAX_EXPANDED_BYTES', bytes('256MiB'), 'Bytes that a DOCX archive may unpack to.'),
   maxTokens: knob('KNARR_MAX_DOCUMENT_TOKENS', integer(500_000, 1, 100_000_000), 'Longest document, tokens.'),
 };
 
-/** Tokens a model reads when its folder does not say. */
-const USUAL_MODEL_TOKENS = 512;
+/** For models that have no folder here: their tokens are estimated, and they read more than the longest chunk. */
+const STAND_IN = 'all-MiniLM-L6-v2';
+const USUAL_MAX_TOKENS = 512;
 const PARSER_IDLE_MS = 60_000;
 
+/** Throws `unprocessable` when the model's folder lacks its tokenizer. */
 export function openParser(config: Config<typeof parserKnobs>): Parser {
-  const modelDir = asset(`models/${config.embedModel}`);
-  const limits = readModelJson<{ max_seq_length?: number }>(modelDir, 'sentence_bert_config.json');
+  const { chunkTokens, chunkOverlap } = config;
+  const own = config.modelDir ?? modelFolder(config.embedModel);
+  const folder = own ?? asset(`models/${STAND_IN}`);
+  const { maxTokens, prefixes } = readTextLimits(folder);
   return createParser({
-    modelDir,
-    extract: { maxPages: config.maxPages, maxExpandedBytes: config.maxExpanded },
-    chunk: {
-      chunkTokens: config.chunkTokens,
-      chunkOverlap: config.chunkOverlap,
-      modelTokens: limits?.max_seq_length ?? USUAL_MODEL_TOKENS,
-      maxTokens: config.maxTokens,
+    model: {
+      folder,
+      maxTokens: own ? maxTokens : Math.max(USUAL_MAX_TOKENS, chunkTokens * 2),
+      prefix: prefixes.passage,
     },
+    extract: { maxPages: config.maxPages, maxExpandedBytes: config.maxExpanded },
+    chunk: { chunkTokens, chunkOverlap, maxTokens: config.maxTokens },
     processes: config.parsers,
     timeoutMs: config.parseTimeout,
     memoryBytes: config.parseMemory,
+    maxBytes: config.maxBytes,
     queue: config.parseQueue,
     idleMs: PARSER_IDLE_MS,
   });
+}
+
+function modelFolder(name: string): string | undefined {
+  try {
+    return asset(`models/${name}`);
+  } catch {
+    return undefined;
+  }
 }
 
 export const stage = defineStage({

@@ -48,5 +48,5 @@ export async function withoutKnown(
 export function modelOf(generation: string): { model: string; dimensions: number } {
   const made = parseGenerationId(generation);
   if (!made) throw new Error(`${generation} is no generation id.`);
-  return made;
+  return { model: made.model, dimensions: made.dimensions };
 }

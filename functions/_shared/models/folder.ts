@@ -69,8 +69,6 @@ export function readModelJson<T>(folder: string, name: string): T | undefined {
 export function readEncoderModel(folder: string): EncoderModel {
   const required = <T>(name: string): T => readModelJson<T>(folder, name) ?? missing(folder, name);
   const config = required<ModelConfig>('config.json');
-  const tokenizer = required<{ model_max_length?: number }>('tokenizer_config.json');
-  if (!existsSync(join(folder, 'tokenizer.json'))) missing(folder, 'tokenizer.json');
   const modules = required<{ type: string; path: string }[]>('modules.json').map(({ type, path }) => ({
     kind: type.split('.').at(-1) ?? '',
     path,
@@ -80,10 +78,7 @@ export function readEncoderModel(folder: string): EncoderModel {
     throw new KnarrError('unprocessable', `${folder} has a ${unknown.kind} module: not supported.`);
   const poolingPath = modules.find(({ kind }) => kind === 'Pooling')?.path ?? '1_Pooling';
   const pooling = required<PoolingConfig>(join(poolingPath, 'config.json'));
-  const limits = readModelJson<{ max_seq_length?: number }>(folder, 'sentence_bert_config.json');
-  const { prompts = {} } =
-    readModelJson<{ prompts?: Record<string, string> }>(folder, 'config_sentence_transformers.json') ?? {};
-  const prefixes = { query: prompts.query ?? '', passage: prompts.passage ?? prompts.document ?? '' };
+  const { maxTokens, prefixes } = readTextLimits(folder);
   if (pooling.include_prompt === false && prefixes.query + prefixes.passage !== '') {
     throw new KnarrError('unprocessable', `${folder} pools without the prompt: not supported.`);
   }
@@ -92,7 +87,7 @@ export function readEncoderModel(folder: string): EncoderModel {
     name: basename(folder),
     dimensions:
       pooling.word_embedding_dimension ?? config.hidden_size ?? missing(folder, 'hidden_size in config.json'),
-    maxTokens: smallest(limits?.max_seq_length, tokenizer.model_max_length, config.max_position_embeddings),
+    maxTokens,
     pooling: poolingOf(folder, pooling),
     normalise: modules.some(({ kind }) => kind === 'Normalize'),
     prefixes,
@@ -100,6 +95,25 @@ export function readEncoderModel(folder: string): EncoderModel {
     onnxFile:
       ONNX_FILES.map((name) => join(folder, name)).find((path) => existsSync(path)) ??
       missing(folder, `a model file (${ONNX_FILES.join(', ')})`),
+  };
+}
+
+/**
+ * How much text the model of a folder reads and what it wants in front; the model itself need not be there. Throws
+ * `unprocessable` naming the file that is missing.
+ */
+export function readTextLimits(folder: string): Pick<EncoderModel, 'maxTokens' | 'prefixes'> {
+  if (!existsSync(join(folder, 'tokenizer.json'))) missing(folder, 'tokenizer.json');
+  const tokenizer =
+    readModelJson<{ model_max_length?: number }>(folder, 'tokenizer_config.json') ??
+    missing(folder, 'tokenizer_config.json');
+  const config = readModelJson<ModelConfig>(folder, 'config.json');
+  const limits = readModelJson<{ max_seq_length?: number }>(folder, 'sentence_bert_config.json');
+  const { prompts = {} } =
+    readModelJson<{ prompts?: Record<string, string> }>(folder, 'config_sentence_transformers.json') ?? {};
+  return {
+    maxTokens: smallest(limits?.max_seq_length, tokenizer.model_max_length, config?.max_position_embeddings),
+    prefixes: { query: prompts.query ?? '', passage: prompts.passage ?? prompts.document ?? '' },
   };
 }
 

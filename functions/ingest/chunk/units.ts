@@ -1,5 +1,6 @@
 import { sentenceRanges, type TextRange, trimRange } from '../../_shared/sentences.ts';
 import type { Block, Extracted } from '../extract/extracted.ts';
+import { piecesAtSpaces } from './pieces.ts';
 
 /** Tokens of a text, special tokens not counted. */
 export type CountTokens = (text: string) => number;
@@ -9,105 +10,69 @@ export interface Unit {
   start: number;
   end: number;
   tokens: number;
-  headings: string[];
-  isHeading: boolean;
+  /** It begins a paragraph, list item, code block or table. */
+  beginsBlock: boolean;
 }
 
-/**
- * Characters of one piece per token of room. WordPiece makes one token of any word of 100 characters or more, so tokens
- * alone would let a chunk grow without limit.
- */
-const CHARACTERS_PER_TOKEN = 6;
+export interface UnitLimits {
+  tokens: number;
+  /** UTF-16 code units. */
+  characters: number;
+}
+
 /** Text given to the sentence splitter at once; longer blocks are cut at white space first. */
 const SPLIT_CHARACTERS = 20_000;
 
-/** The units of a document in order, none larger than `maxTokens`. Linear in the length of the text. */
-export function unitsOf({ text, blocks }: Extracted, maxTokens: number, countTokens: CountTokens): Unit[] {
-  const units: Unit[] = [];
-  const path: { level: number; text: string }[] = [];
-  for (const block of blocks) {
-    if (block.kind === 'heading') {
-      const level = block.level ?? 6;
-      while ((path.at(-1)?.level ?? 0) >= level) path.pop();
-      path.push({ level, text: text.slice(block.start, block.end).replace(/\s+/g, ' ').slice(0, 200) });
-    }
-    const headings = path.map((heading) => heading.text);
-    for (const range of rangesOf(text, block)) {
-      for (const [start, end] of splitRange(text, trimRange(text, range), maxTokens, countTokens)) {
-        const tokens = countTokens(text.slice(start, end));
-        units.push({ start, end, tokens, headings, isHeading: block.kind === 'heading' });
-      }
+/** The units of a block in order, none above the limits. Linear in the length of the text. */
+export function* unitsOf(
+  { text }: Extracted,
+  block: Block,
+  limits: UnitLimits,
+  countTokens: CountTokens,
+): Generator<Unit> {
+  let beginsBlock = true;
+  for (const range of rangesOf(text, block)) {
+    for (const unit of splitRange(text, range, limits, countTokens)) {
+      yield { ...unit, beginsBlock };
+      beginsBlock = false;
     }
   }
-  return units;
 }
 
-function rangesOf(text: string, { kind, start, end }: Block): TextRange[] {
-  const content = text.slice(start, end);
-  if (kind === 'heading') return [[start, end]];
-  const shift = (ranges: TextRange[], by: number) =>
-    ranges.map(([from, to]): TextRange => [from + by, to + by]);
-  if (kind === 'code' || kind === 'table') return shift(lineRanges(content), start);
-  return piecesAtSpaces(content, SPLIT_CHARACTERS).flatMap(([from, to]) =>
-    shift(sentenceRanges(content.slice(from, to)), start + from),
-  );
-}
-
-function lineRanges(text: string): TextRange[] {
-  const ranges: TextRange[] = [];
-  let start = 0;
-  for (const line of text.split('\n')) {
-    if (line.trim() !== '') ranges.push([start, start + line.length]);
-    start += line.length + 1;
+function* rangesOf(text: string, { kind, start, end }: Block): Generator<TextRange> {
+  if (kind === 'heading') yield [start, end];
+  else if (kind === 'code' || kind === 'table') yield* lineRanges(text, start, end);
+  else {
+    for (const [from, to] of piecesAtSpaces(text, [start, end], SPLIT_CHARACTERS)) {
+      for (const [a, b] of sentenceRanges(text.slice(from, to))) yield [a + from, b + from];
+    }
   }
-  return ranges;
+}
+
+function* lineRanges(text: string, start: number, end: number): Generator<TextRange> {
+  for (let from = start; from < end; ) {
+    const at = text.indexOf('\n', from);
+    const to = at < 0 || at > end ? end : at;
+    yield [from, to];
+    from = to + 1;
+  }
 }
 
 /** Cuts a range until each piece is within the limits; white space at the cuts is dropped. */
-function splitRange(
+function* splitRange(
   text: string,
-  [start, end]: TextRange,
-  maxTokens: number,
+  range: TextRange,
+  { tokens: maxTokens, characters }: UnitLimits,
   countTokens: CountTokens,
-): TextRange[] {
-  if (start >= end) return [];
-  const maxCharacters = maxTokens * CHARACTERS_PER_TOKEN;
-  const done: TextRange[] = [];
-  const todo = piecesAtSpaces(text.slice(start, end), maxCharacters)
-    .map(([from, to]): TextRange => [from + start, to + start])
-    .reverse();
-  for (let range = todo.pop(); range; range = todo.pop()) {
-    const [from, to] = trimRange(text, range);
-    if (from >= to) continue;
-    const piece = text.slice(from, to);
-    if (piece.length === 1 || countTokens(piece) <= maxTokens) {
-      done.push([from, to]);
-      continue;
-    }
-    const halves = piecesAtSpaces(piece, Math.ceil(piece.length / 2));
-    todo.push(...halves.map(([a, b]): TextRange => [a + from, b + from]).reverse());
+): Generator<Omit<Unit, 'beginsBlock'>> {
+  const todo = piecesAtSpaces(text, trimRange(text, range), characters).reverse();
+  for (let next = todo.pop(); next; next = todo.pop()) {
+    const [start, end] = trimRange(text, next);
+    if (start >= end) continue;
+    const tokens = countTokens(text.slice(start, end));
+    const halves = tokens > maxTokens ? piecesAtSpaces(text, [start, end], Math.ceil((end - start) / 2)) : [];
+    // One character can be more tokens than a very small limit.
+    if (halves.length < 2) yield { start, end, tokens };
+    else todo.push(...halves.reverse());
   }
-  return done;
-}
-
-/** Consecutive pieces of at most `size` characters, cut after white space where there is some, never inside a surrogate pair. */
-function piecesAtSpaces(text: string, size: number): TextRange[] {
-  const pieces: TextRange[] = [];
-  for (let start = 0; start < text.length; ) {
-    let end = Math.min(text.length, start + size);
-    if (end < text.length) {
-      const space = lastSpace(text, start + Math.floor(size / 2), end);
-      if (space > 0) end = space + 1;
-      else if (/[\udc00-\udfff]/.test(text[end] as string)) end += end - start > 1 ? -1 : 1;
-    }
-    pieces.push([start, end]);
-    start = end;
-  }
-  return pieces;
-}
-
-/** Position of the last white space in [from, to); -1 when there is none. */
-function lastSpace(text: string, from: number, to: number): number {
-  for (let index = to - 1; index >= from; index--) if (/\s/.test(text[index] as string)) return index;
-  return -1;
 }

@@ -2,42 +2,104 @@ import chardet from 'chardet';
 import iconv from 'iconv-lite';
 import { KnarrError } from '../../_shared/errors.ts';
 
-/** Bytes that charset detection looks at. */
+/** Bytes that charset detection looks at, from a little before the first that is not ASCII. */
 const SAMPLE_BYTES = 64 * 1024;
+const BEFORE_SAMPLE = 1024;
+/** A declared charset fits while no larger share of the characters is undecodable: one bad byte spoils no page. */
+const UNDECODABLE_SHARE = 0.01;
+/** Text has fewer control characters than this, random bytes have more. */
+const CONTROL_SHARE = 0.05;
+/** What these labels mean by the WHATWG Encoding Standard, other than by their names. */
+const LABELS: Record<string, string> = {
+  ascii: 'windows-1252',
+  'us-ascii': 'windows-1252',
+  latin1: 'windows-1252',
+  'iso-8859-1': 'windows-1252',
+  'iso-8859-9': 'windows-1254',
+  'iso-8859-11': 'windows-874',
+};
 
-/**
- * Text from bytes: by byte order mark, else by the declared charset, else as UTF-8 when it is valid, else by detection.
- * Throws `unprocessable` when the declared charset is unknown or does not fit, and for binary content.
- */
-export function decodeText(bytes: Uint8Array, declared: string | undefined): string {
-  const mark = markOf(bytes);
-  const charset = mark ?? declared?.toLowerCase();
-  if (charset !== undefined && !isKnown(charset)) {
-    throw new KnarrError('unprocessable', `The charset ${charset.slice(0, 40)} is not known.`);
-  }
-  if (charset === undefined || /^utf-?8$/.test(charset)) {
-    const text = utf8(bytes);
-    if (text !== undefined) return refuseBinary(text);
-    if (charset !== undefined)
-      throw new KnarrError('unprocessable', 'The document is declared as UTF-8 but is not valid UTF-8.');
-  }
-  const found = charset ?? chardet.detect(bytes.subarray(0, SAMPLE_BYTES)) ?? 'windows-1252';
-  if (!isKnown(found))
-    throw new KnarrError('unprocessable', `The text is in ${found}, which cannot be read.`);
-  return refuseBinary(iconv.decode(Buffer.from(bytes), found));
+/** What is said about a text's charset: by its sender in the media type, and by the beginning of the document itself. */
+export interface Declared {
+  sender?: string | undefined;
+  content?: string | undefined;
 }
 
-// iconv-lite's own signature narrows the string away.
-const isKnown = (charset: string): boolean => iconv.encodingExists(charset);
+/**
+ * Text from bytes: by byte order mark, else by a declared charset that fits, else as UTF-8 when it is valid, else by
+ * detection. Bytes that do not fit become U+FFFD. Throws `unprocessable` when the sender's charset is unknown or does
+ * not fit, and for binary content.
+ */
+export function decodeText(bytes: Uint8Array, { sender, content }: Declared = {}): string {
+  const mark = markOf(bytes);
+  if (mark) return refuseBinary(decode(bytes, mark));
+  if (sender !== undefined) {
+    if (!isKnown(sender))
+      throw new KnarrError('unprocessable', `The charset ${sender.slice(0, 40)} is not known.`);
+    const text = decodeFitting(bytes, sender);
+    if (text !== undefined) return refuseBinary(text);
+    throw new KnarrError(
+      'unprocessable',
+      `The document is declared as ${sender} but is not valid ${sender}.`,
+    );
+  }
+  const declared = content !== undefined && isKnown(content) ? decodeFitting(bytes, content) : undefined;
+  return refuseBinary(declared ?? validUtf8(bytes) ?? decode(bytes, detect(bytes)));
+}
+
+/** The charsets that a media type and the beginning of an HTML or XML document declare. */
+export function declaredCharset(mediaType: string, bytes: Uint8Array): Declared {
+  const sender = /charset="?([\w.:-]+)/i.exec(mediaType)?.[1];
+  if (!/html|xml/i.test(mediaType)) return { sender };
+  const head = Buffer.from(bytes.subarray(0, 1024)).toString('latin1');
+  const content =
+    /<meta[^>]+charset\s*=\s*["']?([\w.:-]+)/i.exec(head)?.[1] ??
+    /<\?xml[^>]+encoding\s*=\s*["']([\w.:-]+)/i.exec(head)?.[1];
+  // A declaration that could be read byte by byte is not in UTF-16.
+  return { sender, content: content?.replace(/^utf-?16(le|be)?$/i, 'utf-8') };
+}
 
 function markOf(bytes: Uint8Array): string | undefined {
-  if (bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf) return 'utf-8';
-  if (bytes[0] === 0xfe && bytes[1] === 0xff) return 'utf-16be';
-  if (bytes[0] === 0xff && bytes[1] === 0xfe) return 'utf-16le';
+  const [a, b, c, d] = bytes;
+  if (a === 0xef && b === 0xbb && c === 0xbf) return 'utf-8';
+  if (a === 0xff && b === 0xfe) return c === 0 && d === 0 ? 'utf-32le' : 'utf-16le';
+  if (a === 0xfe && b === 0xff) return 'utf-16be';
+  if (a === 0 && b === 0 && c === 0xfe && d === 0xff) return 'utf-32be';
   return undefined;
 }
 
-function utf8(bytes: Uint8Array): string | undefined {
+const labelOf = (charset: string): string => LABELS[charset.toLowerCase()] ?? charset.toLowerCase();
+
+function isKnown(charset: string): boolean {
+  return iconv.encodingExists(labelOf(charset)) || decoderOf(charset) !== undefined;
+}
+
+/** The platform's decoder, for the few charsets that iconv-lite lacks (ISO-2022-JP). */
+function decoderOf(charset: string) {
+  try {
+    return new TextDecoder(charset);
+  } catch {
+    return undefined;
+  }
+}
+
+function decode(bytes: Uint8Array, charset: string): string {
+  const label = labelOf(charset);
+  if (/^utf-?8$/.test(label)) return new TextDecoder().decode(bytes);
+  if (!iconv.encodingExists(label)) return decoderOf(label)?.decode(bytes) ?? '';
+  return iconv.decode(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength), label);
+}
+
+function decodeFitting(bytes: Uint8Array, charset: string): string | undefined {
+  const text = decode(bytes, charset);
+  const undecodable = text.match(/\ufffd/g)?.length ?? 0;
+  if (undecodable <= text.length * UNDECODABLE_SHARE) return text;
+  // The text may have had replacement characters before.
+  return /^utf-?8$/.test(labelOf(charset)) ? validUtf8(bytes) : undefined;
+}
+
+function validUtf8(bytes: Uint8Array): string | undefined {
+  if (unmarkedUtf16(bytes)) return undefined;
   try {
     return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
   } catch {
@@ -45,18 +107,28 @@ function utf8(bytes: Uint8Array): string | undefined {
   }
 }
 
-function refuseBinary(text: string): string {
-  if (!text.includes('\0')) return text;
-  throw new KnarrError('unprocessable', 'The document has NUL characters: it is binary, not text.');
+function detect(bytes: Uint8Array): string {
+  const utf16 = unmarkedUtf16(bytes);
+  if (utf16) return utf16;
+  const first = bytes.findIndex((byte) => byte > 0x7f);
+  const start = Math.max(0, first - BEFORE_SAMPLE);
+  const found = chardet.detect(bytes.subarray(start, start + SAMPLE_BYTES));
+  return found && isKnown(found) ? found : 'windows-1252';
 }
 
-/** The charset that a media type or the beginning of an HTML or XML document declares. */
-export function declaredCharset(mediaType: string, bytes: Uint8Array): string | undefined {
-  const parameter = /charset="?([\w.:-]+)/i.exec(mediaType)?.[1];
-  if (parameter || !/html|xml/i.test(mediaType)) return parameter;
-  const head = Buffer.from(bytes.subarray(0, 1024)).toString('latin1');
-  return (
-    /<meta[^>]+charset=["']?([\w.:-]+)/i.exec(head)?.[1] ??
-    /<\?xml[^>]+encoding=["']([\w.:-]+)/i.exec(head)?.[1]
-  );
+/** Western text in UTF-16 has a NUL in almost every other byte, and hardly one elsewhere. */
+function unmarkedUtf16(bytes: Uint8Array): string | undefined {
+  const pairs = Math.floor(Math.min(bytes.length, 4096) / 2);
+  const nuls = [0, 0];
+  for (let at = 0; at < pairs * 2; at++) if (bytes[at] === 0) nuls[at % 2] = (nuls[at % 2] ?? 0) + 1;
+  const [even = 0, odd = 0] = nuls;
+  if (odd > pairs * 0.5 && even < pairs * 0.05) return 'utf-16le';
+  if (even > pairs * 0.5 && odd < pairs * 0.05) return 'utf-16be';
+  return undefined;
+}
+
+function refuseBinary(text: string): string {
+  const controls = text.match(/[\u0000-\u0008\u000e-\u001a\u001c-\u001f]/g)?.length ?? 0;
+  if (!text.includes('\0') && controls <= text.length * CONTROL_SHARE) return text;
+  throw new KnarrError('unprocessable', 'The document is binary, not text.');
 }

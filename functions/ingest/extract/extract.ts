@@ -14,19 +14,34 @@ type Extractor = (
 ) => Extracted | Promise<Extracted>;
 
 const textual =
-  (extract: (source: string) => Extracted): Extractor =>
-  (bytes, mediaType) =>
-    extract(decodeText(bytes, declaredCharset(mediaType, bytes)));
+  (extractFrom: (source: string) => Extracted): Extractor =>
+  (bytes, mediaType) => {
+    const other = FORMATS.find(([mark]) =>
+      Buffer.from(bytes.subarray(0, 8)).toString('latin1').startsWith(mark),
+    );
+    if (other) throw new KnarrError('unprocessable', `The content is ${other[1]}, not text.`);
+    return extractFrom(decodeText(bytes, declaredCharset(mediaType, bytes)));
+  };
 
-const EXTRACTORS: Record<string, Extractor> = {
-  'text/plain': textual(extractText),
-  'text/markdown': textual(extractMarkdown),
-  'text/html': textual(extractHtml),
-  'application/xhtml+xml': textual(extractHtml),
-  'application/pdf': (bytes, _, limits) => extractPdf(bytes, limits),
-  'application/vnd.openxmlformats-officedocument.wordprocessingml.document': (bytes, _, limits) =>
-    extractDocx(bytes, limits),
-};
+/** What is often sent as text by mistake, by its first bytes. */
+const FORMATS = [
+  ['%PDF-', 'a PDF'],
+  ['PK\x03\x04', 'a ZIP archive (as DOCX is)'],
+  ['\xd0\xcf\x11\xe0', 'an old Office document'],
+  ['\x1f\x8b', 'compressed with gzip'],
+] as const;
+
+const EXTRACTORS = new Map<string, Extractor>([
+  ['text/plain', textual(extractText)],
+  ['text/markdown', textual(extractMarkdown)],
+  ['text/html', textual(extractHtml)],
+  ['application/xhtml+xml', textual(extractHtml)],
+  ['application/pdf', (bytes, _, limits) => extractPdf(bytes, limits)],
+  [
+    'application/vnd.openxmlformats-officedocument.wordprocessingml.document',
+    (bytes, _, limits) => extractDocx(bytes, limits),
+  ],
+]);
 
 /** Text and structure of a document. Throws `unsupported_media_type`, `unprocessable` or `too_large` with the reason. */
 export async function extract(
@@ -35,7 +50,7 @@ export async function extract(
   limits: ExtractLimits,
 ): Promise<Extracted> {
   const essence = (mediaType.split(';')[0] ?? '').trim().toLowerCase();
-  const extractor = EXTRACTORS[essence];
+  const extractor = EXTRACTORS.get(essence);
   if (!extractor)
     throw new KnarrError(
       'unsupported_media_type',

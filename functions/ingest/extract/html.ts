@@ -1,102 +1,90 @@
-import { Readability } from '@mozilla/readability';
-import { parseHTML } from 'linkedom';
+import { contentOf } from './article.ts';
+import { type DomNode, ELEMENT_NODE, nodesOf, parseDom, TEXT_NODE } from './dom.ts';
 import { type Block, type Extracted, TextBuilder } from './extracted.ts';
 
-/** The part of the DOM that is read; linkedom's own types need the browser's. */
-interface DomNode {
-  nodeType: number;
-  nodeName: string;
-  textContent: string | null;
-  childNodes: Iterable<DomNode>;
-}
-interface DomDocument extends DomNode {
-  title: string;
-  body: DomNode | null;
-  documentElement: DomNode | null;
-  cloneNode(deep: boolean): DomDocument;
-  querySelector(selector: string): DomNode | null;
-  querySelectorAll(selector: string): Iterable<DomNode & { remove(): void }>;
-}
-const TEXT_NODE = 3;
-const ELEMENT_NODE = 1;
-
-const UNSEEN = 'script, style, noscript, template, iframe, object, svg, head > :not(title)';
 /** Elements that begin and end a block of text. */
 const BLOCKS = new Set(
-  'ADDRESS ARTICLE ASIDE BLOCKQUOTE BODY DD DETAILS DIV DL DT FIELDSET FIGCAPTION FIGURE FOOTER FORM H1 H2 H3 H4 H5 H6 HEADER HR HTML LI MAIN NAV OL P PRE SECTION SUMMARY TABLE TBODY TD TFOOT TH THEAD TR UL'.split(
+  'ADDRESS ARTICLE ASIDE BLOCKQUOTE BODY CAPTION DD DETAILS DIV DL DT FIELDSET FIGCAPTION FIGURE FOOTER FORM H1 H2 H3 H4 H5 H6 HEADER HR HTML LI MAIN OL P PRE SECTION SUMMARY TABLE TBODY TD TFOOT TH THEAD TR UL'.split(
     ' ',
   ),
 );
-/** Deeper trees are no documents, and would overflow recursive readers. */
-const MAX_DEPTH = 512;
+/** A table row that holds one of these only arranges the page. */
+const NOT_IN_CELLS = new Set('TABLE H1 H2 H3 H4 H5 H6 PRE'.split(' '));
+/** A row in one cell, or with one as long as this (code units), is prose. */
+const LONG_CELL = 500;
 
-/** The text of a page: the article that Readability finds, else the whole body. */
+/** The text of a page's content, without menus and the like. */
 export function extractHtml(source: string): Extracted {
-  const document = parse(source);
-  const title = document.title || (document.querySelector('h1')?.textContent ?? null);
-  const article = depthOf(document) <= MAX_DEPTH ? readArticle(document) : undefined;
-  return walk(article ?? document.body ?? document, title);
+  const document = parseDom(source);
+  const content = contentOf(document);
+  const builder = new TextBuilder();
+  addNodes(builder, content);
+  return builder.build(titleOf(document.title, mainHeading(content)));
 }
 
-/** The text of HTML that is known to be content throughout (a converted document). */
+/** The text of HTML that is content throughout (a converted document). */
 export function extractFragment(source: string): Extracted {
-  const document = parse(`<!doctype html><html><head></head><body>${source}</body></html>`);
-  return walk(document.body ?? document, document.querySelector('h1')?.textContent ?? null);
+  const document = parseDom(source);
+  const builder = new TextBuilder();
+  addNodes(builder, document.body ?? document);
+  return builder.build(mainHeading(document));
 }
 
-function parse(source: string): DomDocument {
-  // A fragment has no place where a body could be found.
-  const whole = /<html[\s>]/i.test(source) ? source : `<!doctype html><html><body>${source}</body></html>`;
-  const document = parseHTML(whole).document as unknown as DomDocument;
-  for (const element of [...document.querySelectorAll(UNSEEN)]) element.remove();
-  return document;
+/** Adds the text of a piece of HTML. */
+export function addHtml(builder: TextBuilder, source: string): void {
+  const document = parseDom(source);
+  addNodes(builder, document.body ?? document);
 }
 
-function readArticle(document: DomDocument): DomNode | undefined {
-  const clone = document.cloneNode(true);
-  const article = new Readability(clone as never, { maxElemsToParse: 200_000 }).parse();
-  // Readability drops headings and short sections: an article that lost half of the text is not trusted.
-  const whole = (document.body?.textContent ?? '').replace(/\s+/g, '').length;
-  const kept = (article?.textContent ?? '').replace(/\s+/g, '').length;
-  if (!article?.content || kept < whole / 2) return undefined;
-  return parse(`<body>${article.content}</body>`).body ?? undefined;
+function mainHeading(root: DomNode): string {
+  for (const [node] of nodesOf(root)) if (node.nodeName === 'H1') return node.textContent ?? '';
+  return '';
 }
 
-function depthOf(root: DomNode): number {
-  let deepest = 0;
-  const stack: [DomNode, number][] = [[root, 0]];
-  for (let next = stack.pop(); next; next = stack.pop()) {
-    const [node, depth] = next;
-    deepest = Math.max(deepest, depth);
-    if (deepest > MAX_DEPTH) break;
-    for (const child of node.childNodes) stack.push([child, depth + 1]);
-  }
-  return deepest;
+/** Titles are often `heading - site`; the heading says it shorter. */
+function titleOf(title: string, heading: string): string {
+  const shown = heading.trim();
+  return title.trim() === '' || (shown !== '' && title.includes(shown)) ? shown : title;
 }
 
 /** Walks without recursion, so that no nesting can overflow it. */
-function walk(root: DomNode, title: string | null): Extracted {
-  const builder = new TextBuilder();
+function addNodes(builder: TextBuilder, root: DomNode): void {
   let kind: Block['kind'] = 'paragraph';
   let level: number | undefined;
-  let pending = '';
+  let pending: string[] = [];
+  /** Of the table row that is open. */
   let cells: string[] | undefined;
   let preformatted = 0;
 
   const flush = () => {
-    const text = preformatted > 0 ? pending : pending.replace(/[ \t\n]+/g, ' ').replaceAll('\u000b', '\n');
-    pending = '';
-    if (cells) {
-      if (text.trim()) cells.push(text.trim());
-    } else builder.add(kind, text, level);
+    const raw = pending.join('');
+    pending = [];
+    // White space is as wide as one space; only <br>, kept as \v until here, ends a line.
+    const text = preformatted > 0 ? raw : raw.replace(/[ \t\n\r\f]+/g, ' ').replace(/ ?\v ?/g, '\n');
+    if (cells === undefined) builder.add(kind, text, level);
+    else if (text.trim() !== '') cells.push([cells.pop() ?? '', text.trim()].filter(Boolean).join('\n'));
+  };
+  const endRow = () => {
+    const row = cells ?? [];
+    cells = undefined;
+    const isProse = row.length === 1 || row.some((cell) => cell.length >= LONG_CELL);
+    if (isProse) for (const cell of row) builder.add('paragraph', cell);
+    else if (row.some(Boolean)) {
+      builder.add('table', row.map((cell) => cell.replaceAll('\n', ' ')).join(' | '));
+    }
   };
   const open = ({ nodeName }: DomNode) => {
-    if (nodeName === 'BR') pending += preformatted > 0 ? '\n' : '\u000b';
-    if (nodeName === 'IMG' || !BLOCKS.has(nodeName)) return;
+    if (nodeName === 'BR') pending.push(preformatted > 0 ? '\n' : '\v');
+    if (!BLOCKS.has(nodeName)) return;
     flush();
+    if (NOT_IN_CELLS.has(nodeName)) endRow();
     if (/^H[1-6]$/.test(nodeName)) [kind, level] = ['heading', Number(nodeName[1])];
     if (nodeName === 'LI') kind = 'item';
-    if (nodeName === 'TR') cells = [];
+    if (nodeName === 'TD' || nodeName === 'TH') cells?.push('');
+    if (nodeName === 'TR') {
+      endRow();
+      cells = [];
+    }
     if (nodeName === 'PRE') {
       preformatted++;
       kind = 'code';
@@ -105,11 +93,7 @@ function walk(root: DomNode, title: string | null): Extracted {
   const close = ({ nodeName }: DomNode) => {
     if (!BLOCKS.has(nodeName)) return;
     flush();
-    if (nodeName === 'TR' && cells) {
-      const row = cells.join(' | ');
-      cells = undefined;
-      builder.add('table', row);
-    }
+    if (nodeName === 'TR') endRow();
     if (nodeName === 'PRE') preformatted--;
     if (/^(H[1-6]|LI|PRE)$/.test(nodeName)) [kind, level] = ['paragraph', undefined];
   };
@@ -120,11 +104,12 @@ function walk(root: DomNode, title: string | null): Extracted {
       close(next.closes);
       continue;
     }
-    if (next.nodeType === TEXT_NODE) pending += next.textContent ?? '';
-    if (next.nodeType !== ELEMENT_NODE) continue;
+    if (next.nodeType === TEXT_NODE) pending.push(next.textContent ?? '');
+    if (next.nodeType !== ELEMENT_NODE && next !== root) continue;
     open(next);
-    stack.push({ closes: next }, ...[...next.childNodes].reverse());
+    stack.push({ closes: next });
+    const children = [...next.childNodes];
+    for (let index = children.length - 1; index >= 0; index--) stack.push(children[index] as DomNode);
   }
   flush();
-  return builder.build(title);
 }

@@ -1,20 +1,28 @@
 import MarkdownIt from 'markdown-it';
 import { parse as parseYaml } from 'yaml';
-import { cleanText, type Extracted, TextBuilder } from './extracted.ts';
+import { cleanText } from './clean.ts';
+import { type Extracted, TextBuilder } from './extracted.ts';
+import { addHtml } from './html.ts';
+import { extractText } from './text.ts';
 
 type Token = ReturnType<InstanceType<typeof MarkdownIt>['parse']>[number];
 
-const FRONT_MATTER = /^---\n([\s\S]*?)\n---\n/;
+const FRONT_MATTER = /^---\n([\s\S]{0,65536}?)\n---(?:\n|$)/;
+/** Quotes and lists within each other. markdown-it recurses, and leaves out what is deeper. */
+const MAX_NESTING = 100;
 
-/** CommonMark with tables: the text without its markup. The title is the front matter's, else the first level-1 heading. */
+/**
+ * CommonMark with tables: the text without its markup, also of HTML in it. The title is the front matter's, else the
+ * first level-1 heading.
+ */
 export function extractMarkdown(source: string): Extracted {
   const text = cleanText(source);
-  const matter = FRONT_MATTER.exec(text);
-  // maxNesting bounds the recursion of nested quotes and lists; what is deeper is read as text.
-  const markdown = new MarkdownIt({ html: true, maxNesting: 100 });
-  const tokens = markdown.parse(matter ? text.slice(matter[0].length) : text, {});
+  const matter = readFrontMatter(text);
+  const content = text.slice(matter.length);
+  const tokens = new MarkdownIt({ html: true, maxNesting: MAX_NESTING }).parse(content, {});
+  if (tokens.some(({ level }) => level >= MAX_NESTING - 1)) return extractText(content);
   const builder = new TextBuilder();
-  let title = titleOf(matter?.[1]);
+  let { title } = matter;
   let kind: 'paragraph' | 'item' = 'paragraph';
   let level: number | undefined;
   let cells: string[] | undefined;
@@ -29,6 +37,7 @@ export function extractMarkdown(source: string): Extracted {
       builder.add('table', (cells ?? []).join(' | '));
       cells = undefined;
     } else if (token.type === 'fence' || token.type === 'code_block') builder.add('code', token.content);
+    else if (token.type === 'html_block') addHtml(builder, token.content);
     else if (token.type === 'inline') {
       const content = inlineText(token);
       if (cells) cells.push(content);
@@ -43,21 +52,24 @@ export function extractMarkdown(source: string): Extracted {
 
 function inlineText(token: Token): string {
   return (token.children ?? [])
-    .map((child) => {
-      if (child.type === 'softbreak' || child.type === 'hardbreak') return '\n';
-      return child.type === 'text' || child.type === 'code_inline' || child.type === 'image'
-        ? child.content
-        : '';
+    .map(({ type, content }) => {
+      if (type === 'softbreak' || type === 'hardbreak') return '\n';
+      if (type === 'html_inline') return /^<br[\s/>]/i.test(content) ? '\n' : '';
+      return type === 'text' || type === 'code_inline' || type === 'image' ? content : '';
     })
     .join('');
 }
 
-function titleOf(frontMatter: string | undefined): string | null {
-  if (frontMatter === undefined) return null;
+/** The title and length of YAML front matter; what only looks like it is text. */
+function readFrontMatter(text: string): { title: string | null; length: number } {
+  const [whole = '', yaml = ''] = FRONT_MATTER.exec(text) ?? [];
   try {
-    const { title } = parseYaml(frontMatter, { maxAliasCount: 10 }) as { title?: unknown };
-    return typeof title === 'string' ? title : null;
+    const matter: unknown = whole === '' ? null : parseYaml(yaml, { maxAliasCount: 10 });
+    if (matter === null || typeof matter !== 'object' || Array.isArray(matter))
+      return { title: null, length: 0 };
+    const { title } = matter as { title?: unknown };
+    return { title: typeof title === 'string' ? title : null, length: whole.length };
   } catch {
-    return null;
+    return { title: null, length: 0 };
   }
 }

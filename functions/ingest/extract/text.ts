@@ -1,4 +1,5 @@
-import { cleanText, type Extracted, TextBuilder } from './extracted.ts';
+import { cleanText } from './clean.ts';
+import { type Extracted, TextBuilder } from './extracted.ts';
 
 /** Plain text: blank lines separate paragraphs. It has no title of its own. */
 export function extractText(source: string): Extracted {

@@ -2,38 +2,57 @@ import { KnarrError } from '../../_shared/errors.ts';
 import { loadTokenizer } from '../../_shared/models/tokenizer.ts';
 import { chunkDocument } from '../chunk/chunk.ts';
 import { extract } from '../extract/extract.ts';
-import type { ParseReply, ParseRequest, ParserSettings } from './protocol.ts';
+import { cleanTitle } from '../extract/extracted.ts';
+import type { Parsed, ParseRequest, ReaderMessage, ReaderSettings } from './protocol.ts';
 
 // A child process that reads strangers' documents: whatever one of them does to it, it can be killed.
 
-let settings: ParserSettings | undefined;
-let countTokens: (text: string) => number = () => 0;
+let read: ((request: ParseRequest) => Promise<Parsed>) | undefined;
 
-async function parse({ id, bytes, mediaType, title }: ParseRequest): Promise<ParseReply> {
-  try {
-    if (!settings) throw new Error('no settings');
+function start({ model, ...settings }: ReaderSettings) {
+  const tokenizer = loadTokenizer(model.folder);
+  const special = tokenizer.encode('').ids.length;
+  const countTokens = (text: string) => tokenizer.encode(text).ids.length - special;
+  const modelTokens = model.maxTokens - special - countTokens(model.prefix);
+  return async ({ bytes, mediaType, title, chunking }: ParseRequest): Promise<Parsed> => {
     const extracted = await extract(bytes, mediaType, settings.extract);
-    const named = { ...extracted, title: title ?? extracted.title };
-    const chunks = chunkDocument(named, settings.chunk, countTokens);
-    return { id, parsed: { title: named.title, textLength: named.text.length, chunks } };
-  } catch (thrown) {
-    // A parser that trips over its input (a RangeError from deep nesting, say) says something about the input.
-    const error =
-      thrown instanceof KnarrError
-        ? thrown
-        : new KnarrError('unprocessable', `The document cannot be read (${(thrown as Error).name}).`);
-    return { id, error: { code: error.code, message: error.message } };
-  }
+    const named = { ...extracted, title: cleanTitle(title) ?? extracted.title };
+    const chunks = chunkDocument(named, { ...settings.chunk, ...chunking, modelTokens }, countTokens);
+    return { title: named.title, textLength: named.text.length, chunks };
+  };
 }
 
-process.on('message', (message: ParserSettings | ParseRequest) => {
-  if ('modelDir' in message) {
-    settings = message;
-    const tokenizer = loadTokenizer(message.modelDir);
-    countTokens = (text) => Math.max(0, tokenizer.encode(text).ids.length - 2);
-    return;
-  }
-  void parse(message).then((reply) => process.send?.(reply));
+const say = (message: ReaderMessage, said?: () => void) =>
+  process.send?.(message, undefined, undefined, said);
+
+/** A reader that trips over a document (a RangeError from deep nesting, say) says something about the document. */
+function fail(thrown: unknown, said?: () => void): void {
+  const { code, message } =
+    thrown instanceof KnarrError
+      ? thrown
+      : new KnarrError(
+          'unprocessable',
+          `The document cannot be read (${(thrown as Error)?.name ?? 'Error'}).`,
+        );
+  say({ error: { code, message } }, said);
+}
+
+process.on('message', (message: ReaderSettings | ParseRequest) => {
+  if ('model' in message) {
+    read = start(message);
+    say({ ready: true });
+  } else
+    read?.(message).then(
+      (parsed) => say({ parsed }),
+      (thrown) => fail(thrown),
+    );
 });
+// What a library throws where no promise of ours sees it. The process is not to be trusted afterwards.
+process.on('uncaughtException', (thrown) => fail(thrown, () => process.exit(1)));
+// What a library gives up without anybody waiting for it, such as a font.
+process.on('unhandledRejection', () => {});
+// A terminal interrupts all its processes at once; the parent ends this one when it has finished.
+process.on('SIGINT', () => {});
+process.on('SIGTERM', () => {});
 // The parent's end is ours.
-process.on('disconnect', () => process.exit(0));
+process.on('disconnect', () => process.exit());

@@ -1,21 +1,24 @@
+import type { ErrorCode } from '../../_shared/errors.ts';
 import type { StoredChunk } from '../../_shared/stores/documents/port.ts';
 import type { ChunkLimits } from '../chunk/chunk.ts';
 import type { ExtractLimits } from '../extract/extracted.ts';
 
-/** How the parser child is started (its first message). */
-export interface ParserSettings {
-  /** Folder of the tokenizer that counts the tokens. */
-  modelDir: string;
+/** How a reader is started: the first message to it. It answers `ready`. */
+export interface ReaderSettings {
+  /** The embedding model: the folder of its tokenizer, the tokens it reads (special ones counted), what it wants in front. */
+  model: { folder: string; maxTokens: number; prefix: string };
   extract: ExtractLimits;
-  chunk: ChunkLimits;
+  chunk: Omit<ChunkLimits, 'modelTokens'>;
 }
 
+/** A document to be read: one at a time. */
 export interface ParseRequest {
-  id: number;
   bytes: Uint8Array;
   mediaType: string;
   /** Title that the document was given; else its own is used. */
   title: string | null;
+  /** Where the document's generation has other sizes than the settings. */
+  chunking?: Pick<ChunkLimits, 'chunkTokens' | 'chunkOverlap'> | undefined;
 }
 
 export interface Parsed {
@@ -25,6 +28,8 @@ export interface Parsed {
   chunks: StoredChunk[];
 }
 
-export type ParseReply =
-  | { id: number; parsed: Parsed }
-  | { id: number; error: { code: string; message: string } };
+/** What a reader says. */
+export type ReaderMessage =
+  | { ready: true }
+  | { parsed: Parsed }
+  | { error: { code: ErrorCode; message: string } };
