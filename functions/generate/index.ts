@@ -5,6 +5,7 @@ import { type Config, duration, integer, knob, url } from '../_shared/config.ts'
 import { GenerateInput, GenerateOutput } from '../_shared/contracts.ts';
 import { KnarrError } from '../_shared/errors.ts';
 import { defineStage } from '../_shared/stage.ts';
+import { LEAST_EVIDENCE } from './extractive/evidence.ts';
 import { createExtractiveGenerator } from './extractive/generator.ts';
 import type { Embed } from './extractive/meaning.ts';
 import { answerQuestion, generate } from './handler.ts';
@@ -22,6 +23,11 @@ export const generateKnobs = {
     'KNARR_GENERATE_BACKEND',
     z.enum(['extractive', 'openai', 'onnx']).default('extractive'),
     'What makes answers: quoted sentences, an OpenAI-compatible server, or a local ONNX model.',
+  ),
+  evidence: knob(
+    'KNARR_GENERATE_EVIDENCE',
+    number(LEAST_EVIDENCE, 0, 1),
+    'Evidence that quoted sentences must have; with more, fewer wrong answers and more questions said to be unanswered.',
   ),
   embedUrl: knob(
     'KNARR_EMBED_URL',
@@ -72,6 +78,7 @@ export async function openGenerator(config: GenerateConfig, embed?: Embed): Prom
   if (config.backend === 'extractive') {
     return createExtractiveGenerator({
       embed: embed ?? (config.embedUrl === undefined ? undefined : httpClient(config.embedUrl)),
+      leastEvidence: config.evidence,
     });
   }
   if (config.backend === 'openai') {

@@ -77,12 +77,36 @@ test('what overlapping chunks share is quoted once', async () => {
   expect(output.answer.match(/Denmark/g)).toHaveLength(1);
 });
 
-test('a sentence that begins with a pronoun brings the one it refers to', async () => {
-  const passage = passageOf(
+test.each([
+  [
+    'In what year was the Epte treaty with Rollo concluded?',
     'The Epte treaty made Rollo a vassal of the king of West Francia. It was concluded at Saint-Clair in the year 911.',
-  );
-  const { answer } = await ask('In what year was the Epte treaty with Rollo concluded?', [passage]);
-  expect(answer).toBe(passage.text);
+  ],
+  // What was asked for is in the second sentence, most of the question's words are in the first.
+  [
+    'What did the crew of the Skuldelev ship carry?',
+    'The Skuldelev ship was built near Bergen for a crew of eight. They carried wool.',
+  ],
+])(
+  'a sentence that begins with a pronoun is found, and brings the one it refers to: %s',
+  async (question, text) => {
+    const passage = passageOf(`${text} The harbour lay to the south of the town.`);
+    const { answer, citations } = await ask(question, [TURING, passage]);
+    expect(answer).toBe(text);
+    expect(citations).toEqual([{ source: 1, start: 0, end: text.length }]);
+  },
+);
+
+test('a stricter measure of evidence says more often that the sources do not answer', async () => {
+  const question = 'Which leader of the Normans swore fealty to King Charles III?';
+  const answered = async (leastEvidence: number) =>
+    (
+      await createExtractiveGenerator({ embed, leastEvidence }).generate(
+        { question, passages: [NORMANS] },
+        callOf(),
+      )
+    ).answered;
+  expect([await answered(0), await answered(1)]).toEqual([true, false]);
 });
 
 test('goes by words when the embed stage fails for now', async () => {

@@ -1,11 +1,11 @@
 import type { Question } from './question.ts';
-import type { Sentence } from './sentences.ts';
+import { type Sentence, says } from './sentences.ts';
 import { contentWords } from './words.ts';
 
 const NEGATION = /\b(not|no|never|none|nor|neither|without|cannot|except)\b|n['’]t\b/i;
 const OPPOSITES =
-  'best worst|most least|more less|first last|early late|largest smallest|large small|high low|highest lowest|maximum minimum|upper lower|' +
-  'increase decrease|simple complex|simplicity complexity|easy difficult|easy hard|direct indirect|always never|before after|north south|east west|northern southern|' +
+  'best worst|first last|early late|largest smallest|large small|high low|highest lowest|maximum minimum|upper lower|' +
+  'increase decrease|simple complex|simplicity complexity|easy difficult|easy hard|direct indirect|always never|north south|east west|northern southern|' +
   'eastern western|strong weak|rich poor|old new|long short|fast slow|better worse|positive negative|success failure|win lose|accept reject|known unknown|' +
   'open closed|private public|male female|allow forbid|begin end|include exclude|restricted unlimited|similar different';
 
@@ -26,7 +26,7 @@ const NEGATIVE_PREFIX = /^(un|in|im|ir|non|dis)(?=\p{L}{4})/u;
  */
 export function contradicts(question: Question, sentence: Sentence): boolean {
   if (NEGATION.test(question.text) && !NEGATION.test(sentence.text)) return true;
-  return [...question.stems].some((stem) => !sentence.stems.has(stem) && hasOpposite(stem, sentence.stems));
+  return [...question.stems].some((stem) => !says(sentence, stem) && hasOpposite(stem, sentence.stems));
 }
 
 function hasOpposite(stem: string, stems: ReadonlySet<string>): boolean {

@@ -1,6 +1,6 @@
 import { holdsAnswer } from './cues.ts';
 import type { Question } from './question.ts';
-import type { Sentence } from './sentences.ts';
+import { type Sentence, says } from './sentences.ts';
 import { rarity } from './words.ts';
 
 /** A sentence with what speaks for it. */
@@ -13,11 +13,11 @@ export interface Scored {
 }
 
 /**
- * Weights of the word score. Found by trying a coarse grid on one half of the questions of
- * test/data/squad2-dev-slice (bench/answers.ts splits and reports the halves); the result is flat around them.
+ * Weights of the word score. Found by trying a coarse grid on the even half of test/data/squad2-dev-slice (`knarr eval`
+ * reports the halves); the result is flat around them.
  */
 const OWN_WORDS = 0.7;
-/** A sentence that says "he" has the name in the one before. */
+/** What a sentence is about is often said in the one before or after. */
 const NEARBY_WORDS = 0.3;
 /** For the first passage; the n-th gets a n-th of it. */
 const PASSAGE_RANK = 0.1;
@@ -36,7 +36,7 @@ export function scoreWords(question: Question, sentences: readonly Sentence[]): 
       (other) => other?.source === sentence.source,
     );
     const words =
-      OWN_WORDS * share((stem) => sentence.stems.has(stem)) +
+      OWN_WORDS * share((stem) => says(sentence, stem)) +
       NEARBY_WORDS * share((stem) => nearby.some((other) => other?.stems.has(stem))) +
       PASSAGE_RANK / (1 + sentence.source) -
       (holdsAnswer(question, sentence) ? 0 : MISSING_KIND);

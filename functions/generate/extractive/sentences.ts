@@ -13,32 +13,70 @@ export interface Sentence {
   range: TextRange;
   words: readonly Word[];
   stems: ReadonlySet<string>;
+  /** What it needs in front of it to be understood: nothing, or the sentence that its first word refers back to, with what that one needs. */
+  before: readonly Sentence[];
 }
 
-/** Longest sentence that is quoted, code units. Longer ones are lists or tables without full stops. */
+/** Longest sentence that is quoted, code units. Of a longer one its clauses are. */
 const MAX_SENTENCE = 700;
+const CLAUSE_END = /(?<=[;:])\s+|\s*\n\s*/g;
 /** Content words that make a sentence worth quoting: a heading or a fragment at a chunk's edge has fewer. */
 const MIN_WORDS = 2;
+/** Sentences that one may need before it; a pronoun whose noun is further back stays unexplained. */
+const MAX_BEFORE = 2;
 const LIST_MARKER = /^([-*+•‣>]|\d{1,3}[.)])\s+/;
+/** Begins with a word that stands for something said before. */
+const REFERS_BACK =
+  /^["'“(]?(he|she|it|they|his|her|hers|its|their|theirs|this|these|those|that|such|both|the latter|the former)\b/i;
 
 /**
  * The sentences of the passages, in order and verbatim. What several passages share, as overlapping chunks do, is
  * there once; headings, fragments and what is too long to quote are left out.
  */
 export function passageSentences(passages: readonly Passage[]): Sentence[] {
-  const seen = new Set<string>();
-  return passages.flatMap(({ text: passage }, source) => {
-    const sentences: Sentence[] = [];
-    sentenceRanges(passage).forEach((range, ordinal) => {
-      let [start, end] = trimRange(passage, range);
-      start += LIST_MARKER.exec(passage.slice(start, end))?.[0].length ?? 0;
-      const text = passage.slice(start, end);
-      const words = contentWords(text);
-      if (text.length > MAX_SENTENCE || words.length < MIN_WORDS || seen.has(text)) return;
-      seen.add(text);
-      const stems = new Set(words.map(({ stem }) => stem));
-      sentences.push({ text, source, ordinal, range: [start, end], words, stems });
-    });
-    return sentences;
+  const seen = new Map<string, Sentence>();
+  passages.forEach(({ text: passage }, source) => {
+    let last: Sentence | undefined;
+    sentenceRanges(passage)
+      .flatMap((range) => clauses(passage, range))
+      .forEach((range, ordinal) => {
+        let [start, end] = trimRange(passage, range);
+        start += LIST_MARKER.exec(passage.slice(start, end))?.[0].length ?? 0;
+        const text = passage.slice(start, end);
+        const previous = last;
+        last = seen.get(text);
+        if (last) return;
+        const words = contentWords(text);
+        if (text.length > MAX_SENTENCE || words.length < MIN_WORDS) return;
+        const stems = new Set(words.map(({ stem }) => stem));
+        const before =
+          previous && REFERS_BACK.test(text) ? [...previous.before, previous].slice(-MAX_BEFORE) : [];
+        last = { text, source, ordinal, range: [start, end], words, stems, before };
+        seen.set(text, last);
+      });
   });
+  return [...seen.values()];
 }
+
+function clauses(passage: string, [start, end]: TextRange): TextRange[] {
+  const sentence = passage.slice(start, end);
+  if (sentence.length <= MAX_SENTENCE) return [[start, end]];
+  const cuts = [...sentence.matchAll(CLAUSE_END)].map(({ index }) => start + index);
+  return [start, ...cuts].map((from, index) => [from, cuts[index] ?? end]);
+}
+
+/**
+ * What to embed for a question with these stems: the sentence, behind those it needs from the first on that says
+ * something of the question which it leaves out. What adds nothing would only blur its meaning.
+ */
+export function textFor(asked: ReadonlySet<string>, { before, text, stems }: Sentence): string {
+  const adds = (sentence: Sentence) =>
+    [...asked].some((stem) => !stems.has(stem) && sentence.stems.has(stem));
+  const first = before.findIndex(adds);
+  const needed = first === -1 ? [] : before.slice(first);
+  return [...needed.map((sentence) => sentence.text), text].join(' ');
+}
+
+/** Whether a stem is in the sentence or in one that it needs. */
+export const says = ({ before, stems }: Sentence, stem: string): boolean =>
+  stems.has(stem) || before.some((sentence) => sentence.stems.has(stem));

@@ -58,11 +58,49 @@ test.each([
 });
 
 test('sentences keep their place; headings, repeats and endless ones are left out', () => {
-  const text = `Intro\n\n- The first item is here.\nThe second sentence stands here. ${'word '.repeat(200)}.`;
+  const text = `Intro\n\n- The first item is here.\nThe second sentence stands here. ${'Word '.repeat(200)}.`;
   const sentences = passageSentences([passageOf(text), passageOf('The first item is here.')]);
   expect(sentences.map((sentence) => sentence.text)).toEqual([
     'The first item is here.',
     'The second sentence stands here.',
   ]);
   for (const sentence of sentences) expect(text.slice(...sentence.range)).toBe(sentence.text);
+});
+
+test('of a sentence too long to quote its clauses are there', () => {
+  const clause = (name: string) => `the ${name} party ${'shall pay rent '.repeat(25)}`.trim();
+  const text = `${clause('First')};\n${clause('second')}; ${clause('third')}.`;
+  expect(passageSentences([passageOf(text)]).map(({ text }) => text)).toEqual([
+    `${clause('First')};`,
+    `${clause('second')};`,
+    `${clause('third')}.`,
+  ]);
+});
+
+test('a sentence that refers back knows what it needs', () => {
+  const first = 'The knarr was a Norse ship.';
+  const passage = `${first} It carried cargo. It crossed the Atlantic. It reached Greenland. Longships were faster.`;
+  const sentences = passageSentences([passageOf(first), passageOf(passage)]);
+  expect(
+    sentences.map(({ text, before }) => [text, before.map(({ source, ordinal }) => [source, ordinal])]),
+  ).toEqual([
+    [first, []],
+    ['It carried cargo.', [[0, 0]]],
+    // The second sentence of the second passage is the first one that is new there.
+    [
+      'It crossed the Atlantic.',
+      [
+        [0, 0],
+        [1, 1],
+      ],
+    ],
+    [
+      'It reached Greenland.',
+      [
+        [1, 1],
+        [1, 2],
+      ],
+    ],
+    ['Longships were faster.', []],
+  ]);
 });
