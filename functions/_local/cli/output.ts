@@ -23,6 +23,15 @@ export interface Output {
   progress(text: string): Progress;
 }
 
+const NO_LINES = Object.fromEntries(
+  ['top', 'bottom', 'left', 'right', 'mid', 'middle'].flatMap((place) => [
+    [place, ''],
+    [`${place}-left`, ''],
+    [`${place}-mid`, ''],
+    [`${place}-right`, ''],
+  ]),
+);
+
 export function createOutput(json: boolean): Output {
   const onTerminal = process.stdout.isTTY === true;
   const colour = onTerminal && process.env.NO_COLOR === undefined;
@@ -33,12 +42,10 @@ export function createOutput(json: boolean): Output {
     data: (value) => void (json && process.stdout.write(`${JSON.stringify(value)}\n`)),
     table(head, rows) {
       if (json) return;
-      const table = new Table({
-        head,
-        style: { head: colour ? ['bold'] : [], border: colour ? ['gray'] : [] },
-      });
+      const style = { head: colour ? ['bold'] : [], border: [], 'padding-left': 0, 'padding-right': 2 };
+      const table = new Table({ head, style, chars: NO_LINES });
       table.push(...rows.map((row) => row.map((cell) => (typeof cell === 'string' ? plain(cell) : cell))));
-      process.stdout.write(`${table.toString()}\n`);
+      process.stdout.write(`${table.toString().replace(/ +$/gm, '')}\n`);
     },
     note: (line) => void process.stderr.write(`${plain(line)}\n`),
     progress(text) {

@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import PQueue from 'p-queue';
 import { KnarrError } from '../../_shared/errors.ts';
@@ -51,6 +52,8 @@ export async function ingestSources(
   const results: IngestResult[] = [];
   const halt = new AbortController();
   const either = signal ? AbortSignal.any([signal, halt.signal]) : halt.signal;
+  // Each document under way waits on it.
+  setMaxListeners(0, either);
   const queue = new PQueue({ concurrency });
   await queue.addAll(
     sources.map((source) => async () => {

@@ -45,7 +45,10 @@ export const Submission = z
     path: ['content_type'],
     message: 'is needed with data',
   })
-  .meta({ id: 'Submission' });
+  .meta({
+    id: 'Submission',
+    examples: [{ title: 'Ships', text: 'A knarr is a cargo ship of the Norse.' }],
+  });
 export type Submission = z.infer<typeof Submission>;
 
 /** Strict base64 (RFC 4648 §4, padded) as bytes; Node's own decoder skips what it does not know. */

@@ -1,7 +1,8 @@
 import packageJson from '../../../package.json' with { type: 'json' };
 
 import { docsPage, type OpenApiDocument } from '../pages/docs.ts';
-import { PAGE_HEADERS } from '../pages/layout.ts';
+import { PAGE_HEADERS, SCRIPT_PATH } from '../pages/layout.ts';
+import { SCRIPT } from '../pages/script.ts';
 import { startPage } from '../pages/start.ts';
 import type { Api } from './endpoint.ts';
 
@@ -32,6 +33,13 @@ export function pageRoutes(api: Api): void {
   api.get('/openapi.json', (c) => c.json(read()));
   api.get('/asyncapi.json', async (c) =>
     c.json((await import('../../../docs/asyncapi.json', { with: { type: 'json' } })).default),
+  );
+  api.get(SCRIPT_PATH, (c) =>
+    c.body(SCRIPT, 200, {
+      'content-type': 'text/javascript; charset=UTF-8',
+      'x-content-type-options': 'nosniff',
+      'cache-control': 'no-cache',
+    }),
   );
   api.get('/docs', async (c) =>
     c.html(await docsPage(read() as unknown as OpenApiDocument), 200, PAGE_HEADERS),

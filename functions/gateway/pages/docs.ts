@@ -1,6 +1,7 @@
 import { html } from 'hono/html';
 import { type Html, page } from './layout.ts';
 import { refName, resolved, type Schema, type Schemas, typeName } from './schema.ts';
+import { tryForm } from './try.ts';
 
 interface Media {
   schema?: Schema;
@@ -47,7 +48,10 @@ ${tags.map(
   (tag) => html`<strong>${tag}</strong>
 <ul>${calls
     .filter((call) => tagOf(call) === tag)
-    .map(({ id, operation }) => html`<li><a href="#${id}">${operation.summary ?? id}</a></li>`)}</ul>`,
+    .map(
+      ({ id, method, operation }) =>
+        html`<li><a href="#${id}"><span class="method ${method}">${method.toUpperCase()}</span> ${operation.summary ?? id}</a></li>`,
+    )}</ul>`,
 )}
 <strong>Shapes</strong>
 <ul>${schemaNames.map((name) => html`<li><a href="#schema-${name}">${name}</a></li>`)}</ul>
@@ -71,7 +75,7 @@ const tagOf = ({ operation }: Call) => operation.tags?.[0] ?? 'Other';
 
 function callDetails({ id, method, path, operation }: Call, schemas: Schemas): Html {
   const { parameters = [], requestBody, responses } = operation;
-  return html`<details id="${id}" open>
+  return html`<details id="${id}" class="call">
 <summary><span class="method ${method}">${method.toUpperCase()}</span><code>${path}</code><span class="soft">${operation.summary ?? ''}</span></summary>
 <div>
 ${operation.description ? html`<p>${operation.description}</p>` : ''}
@@ -94,6 +98,7 @@ ${requestBody ? html`<h3>Body</h3>${contentList(requestBody.content, schemas)}` 
     ]) => html`<li><strong>${status === 'default' ? '4xx, 5xx' : status}</strong> ${description}
 ${content ? contentList(content, schemas) : ''}</li>`,
   )}</ul>
+${tryForm({ id, method, path, parameters, content: requestBody?.content, schemas })}
 </div>
 </details>`;
 }

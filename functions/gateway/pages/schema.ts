@@ -7,6 +7,7 @@ export interface Schema {
   enum?: unknown[];
   const?: unknown;
   default?: unknown;
+  examples?: unknown[];
   properties?: Record<string, Schema>;
   required?: string[];
   items?: Schema;
@@ -43,6 +44,7 @@ export function typeName(schema: Schema): string {
   const options = schema.anyOf ?? schema.oneOf;
   if (options) return [...new Set(options.map(typeName))].join(' or ');
   if (schema.allOf) return schema.allOf.map(typeName).join(' and ');
+  if (schema.format === 'binary') return 'bytes';
   const types = [schema.type ?? 'any'].flat().map((type) => (type === 'string' ? 'text' : type));
   const name = types.map((type) => (type === 'array' ? listName(schema) : type)).join(' or ');
   return name + bounds(schema);

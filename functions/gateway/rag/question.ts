@@ -9,7 +9,10 @@ const Text = z.string().max(8192).regex(/\S/, 'must not be blank');
 /** What a search may say. */
 export const SearchRequest = z
   .strictObject({
-    query: Text.meta({ description: 'What to look for, in natural language.' }),
+    query: Text.meta({
+      description: 'What to look for, in natural language.',
+      examples: ['cargo ships of the Norse'],
+    }),
     ...SearchOptions.shape,
     limit: z.int().min(1).max(500).default(10).meta({ description: 'Passages wanted.' }),
     neighbours: z
@@ -30,7 +33,7 @@ const { query: _, ...searchOptions } = SearchRequest.shape;
 /** A question: what a search may say, with the question in place of the query, and how the answer is wanted. */
 export const Question = z
   .strictObject({
-    question: Text.meta({ description: 'The question to answer.' }),
+    question: Text.meta({ description: 'The question to answer.', examples: ['What is a knarr?'] }),
     ...searchOptions,
     limit: z.int().min(1).max(100).default(5).meta({ description: 'Passages to answer from.' }),
     stream: z.boolean().default(false).meta({ description: 'Answer as server-sent events.' }),
