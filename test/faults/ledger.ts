@@ -1,0 +1,50 @@
+import { closeSync, fsyncSync, openSync, writeSync } from 'node:fs';
+
+/** One thing that the prober did to a document. */
+export interface Act {
+  tenant: string;
+  document: string;
+  kind: 'put' | 'delete';
+  /** A word that stands in this content and nowhere else; '' for a deletion. */
+  marker: string;
+  /** The version that was acknowledged; undefined: nobody knows whether it happened. */
+  version?: number;
+}
+
+/** What the prober did and what the system acknowledged: on disk, outside of the system. */
+export class Ledger {
+  readonly acts = new Map<string, Act[]>();
+  readonly #file: number;
+  #acknowledged = 0;
+
+  constructor(path: string) {
+    this.#file = openSync(path, 'a');
+  }
+
+  get acknowledged(): number {
+    return this.#acknowledged;
+  }
+
+  /** Written before anything is sent. */
+  begin(act: Act): Act {
+    const key = JSON.stringify([act.tenant, act.document]);
+    this.acts.set(key, [...(this.acts.get(key) ?? []), act]);
+    this.#write({ begin: act });
+    return act;
+  }
+
+  acknowledge(act: Act, version: number): void {
+    act.version = version;
+    this.#acknowledged++;
+    this.#write({ acknowledged: act });
+  }
+
+  close(): void {
+    fsyncSync(this.#file);
+    closeSync(this.#file);
+  }
+
+  #write(entry: object): void {
+    writeSync(this.#file, `${JSON.stringify(entry)}\n`);
+  }
+}

@@ -1,0 +1,202 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Act, Ledger } from './ledger.ts';
+import { send, type Tenant } from './prober.ts';
+
+export const VIOLATIONS = [
+  /** Acknowledged, and not there, or without an end. */
+  'missing',
+  /** Given up, although nothing was wrong with it. */
+  'failed',
+  /** A version, a passage or a point that nobody asked for. */
+  'phantom',
+  'duplicate',
+  /** Content or points that are not what was put. */
+  'mismatch',
+  /** Content of an older or deleted version that is found. */
+  'resurrected',
+  /** Found by another tenant. */
+  'foreign',
+] as const;
+export type Verdict = Record<(typeof VIOLATIONS)[number], number> & {
+  /** Versions by how they ended. */
+  ended: Record<string, number>;
+  /** What the system's own comparison found and repaired before the verdict. */
+  repaired: Record<string, number>;
+  examples: string[];
+};
+
+interface Version {
+  version: number;
+  state: string;
+  reason: string | null;
+}
+
+const ENDED = new Set(['indexed', 'superseded', 'deleted', 'dead_lettered']);
+const LANES = 8;
+
+/**
+ * Demands of the system at rest: every acknowledged version has ended, exactly once; the head says what was put last;
+ * nothing older, deleted or foreign is found; ledger and vector store agree.
+ */
+export async function judge(
+  url: string,
+  tenants: readonly Tenant[],
+  ledger: Ledger,
+  settleMs = 300_000,
+): Promise<Verdict> {
+  const verdict: Verdict = {
+    missing: 0,
+    failed: 0,
+    phantom: 0,
+    duplicate: 0,
+    mismatch: 0,
+    resurrected: 0,
+    foreign: 0,
+    ended: {},
+    repaired: {},
+    examples: [],
+  };
+  const blame = (kind: (typeof VIOLATIONS)[number], what: string) => {
+    verdict[kind]++;
+    if (verdict.examples.length < 20) verdict.examples.push(`${kind}: ${what}`);
+  };
+  const byName = new Map(tenants.map((tenant) => [tenant.name, tenant]));
+  const documents = [...ledger.acts.entries()].map(([key, acts]) => ({
+    tenant: byName.get(JSON.parse(key)[0]) as Tenant,
+    document: JSON.parse(key)[1] as string,
+    acts,
+  }));
+  await settle(url, documents, Date.now() + settleMs);
+  const [first] = tenants as [Tenant];
+  verdict.repaired = (await send(url, first, 'POST', '/v1/admin/reconcile', { repair: true }))?.body ?? {};
+  await settle(url, documents, Date.now() + settleMs);
+
+  await lanes(documents, async ({ tenant, document, acts }) => {
+    const versions = await history(url, tenant, document);
+    for (const { state } of versions) verdict.ended[state] = (verdict.ended[state] ?? 0) + 1;
+    const known = new Map(versions.map((version) => [version.version, version]));
+    const acknowledged = acts.filter((act) => act.version !== undefined);
+    const unknown = acts.length - acknowledged.length;
+    for (const { version } of acknowledged) {
+      const ended = known.get(version as number);
+      if (!ended || !ENDED.has(ended.state)) blame('missing', `${document} v${version}: ${ended?.state}`);
+      else if (ended.state === 'dead_lettered') blame('failed', `${document} v${version}: ${ended.reason}`);
+    }
+    const distinct = new Set(acknowledged.map(({ version }) => version)).size;
+    if (versions.length > distinct + unknown) blame('phantom', `${document}: ${versions.length} versions`);
+    if (new Set(versions.map(({ version }) => version)).size !== versions.length)
+      blame('duplicate', document);
+    const [head] = versions;
+    for (const older of versions.slice(1)) {
+      if (older.state === 'indexed')
+        blame('duplicate', `${document} v${older.version} is indexed beside its head`);
+    }
+    await checkContent(url, tenant, tenants, { document, acts, head }, blame);
+  });
+
+  const drift = (await send(url, first, 'POST', '/v1/admin/reconcile', { repair: false }))?.body;
+  if (!drift || drift.points === undefined) blame('missing', 'no comparison of ledger and vector store');
+  else {
+    const { missing, phantom, duplicate, wrong_hash } = drift;
+    verdict.missing += missing;
+    verdict.phantom += phantom;
+    verdict.duplicate += duplicate;
+    verdict.mismatch += wrong_hash;
+    if (missing + phantom + duplicate + wrong_hash > 0)
+      verdict.examples.push(`drift ${JSON.stringify(drift)}`);
+  }
+  return verdict;
+}
+
+type Blame = (kind: (typeof VIOLATIONS)[number], what: string) => void;
+
+/** Looks for each word that was ever put: only the head's may be found, by its own tenant, in its own document. */
+async function checkContent(
+  url: string,
+  tenant: Tenant,
+  tenants: readonly Tenant[],
+  { document, acts, head }: { document: string; acts: readonly Act[]; head: Version | undefined },
+  blame: Blame,
+): Promise<void> {
+  const expected =
+    head?.state === 'indexed' ? acts.find(({ version }) => version === head.version)?.marker : undefined;
+  const isUnheard = head?.state === 'indexed' && expected === undefined;
+  for (const { marker, version } of acts) {
+    if (marker === '') continue;
+    const found = await passages(url, tenant, marker);
+    const here = found.filter((passage) => passage.text.includes(marker));
+    const isHead = marker === expected || (isUnheard && version === undefined);
+    if (!isHead && here.length > 0)
+      blame('resurrected', `${document}: ${marker} of v${version}, head ${head?.state}`);
+    if (marker === expected && here.length !== 1) {
+      blame(
+        here.length === 0 ? 'missing' : 'duplicate',
+        `${document} v${head?.version}: found ${here.length}×`,
+      );
+    }
+    for (const passage of here) {
+      if (passage.document !== document || (isHead && passage.version !== head?.version)) {
+        blame('mismatch', `${document}: found in ${passage.document} v${passage.version}`);
+      }
+    }
+    for (const other of tenants.filter(({ name }) => name !== tenant.name)) {
+      const foreign = await passages(url, other, marker);
+      if (foreign.some(({ text }) => text.includes(marker))) blame('foreign', `${document} by ${other.name}`);
+    }
+  }
+}
+
+async function passages(
+  url: string,
+  tenant: Tenant,
+  query: string,
+): Promise<{ document: string; version: number; text: string }[]> {
+  const answer = await patiently(() =>
+    send(url, tenant, 'POST', '/v1/search', { query, mode: 'lexical', limit: 5 }),
+  );
+  return answer?.body?.passages ?? [];
+}
+
+async function history(url: string, tenant: Tenant, document: string): Promise<Version[]> {
+  const answer = await patiently(() =>
+    send(url, tenant, 'GET', `/v1/documents/${encodeURIComponent(document)}/versions?limit=1000`),
+  );
+  return answer?.body?.versions ?? [];
+}
+
+async function patiently<T extends { status: number }>(
+  ask: () => Promise<T | undefined>,
+): Promise<T | undefined> {
+  for (let attempt = 0; attempt < 100; attempt++) {
+    const answer = await ask();
+    if (answer && answer.status !== 429 && answer.status < 500) return answer;
+    await sleep(200);
+  }
+  return undefined;
+}
+
+/** Waits until every head has ended. */
+async function settle(
+  url: string,
+  documents: readonly { tenant: Tenant; document: string }[],
+  until: number,
+): Promise<void> {
+  let waiting = [...documents];
+  while (waiting.length > 0 && Date.now() < until) {
+    const open: typeof waiting = [];
+    await lanes(waiting, async (one) => {
+      const [head] = await history(url, one.tenant, one.document);
+      if (head && !ENDED.has(head.state)) open.push(one);
+    });
+    waiting = open;
+    if (waiting.length > 0) await sleep(300);
+  }
+}
+
+async function lanes<T>(list: readonly T[], work: (one: T) => Promise<void>): Promise<void> {
+  const rest = [...list];
+  const lane = async () => {
+    for (let one = rest.shift(); one !== undefined; one = rest.shift()) await work(one);
+  };
+  await Promise.all(Array.from({ length: LANES }, lane));
+}

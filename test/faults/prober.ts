@@ -1,0 +1,96 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Act, Ledger } from './ledger.ts';
+import { type Random, seeded } from './random.ts';
+
+/** A tenant and the token that it shows; without authentication there is one tenant and no token. */
+export interface Tenant {
+  name: string;
+  token?: string;
+}
+
+export interface Answer {
+  status: number;
+  body: any;
+}
+
+const TIMEOUT_MS = 30_000;
+
+/** One request; undefined when no whole answer came. */
+export async function send(
+  url: string,
+  tenant: Tenant,
+  method: string,
+  path: string,
+  body?: unknown,
+  headers: Record<string, string> = {},
+): Promise<Answer | undefined> {
+  try {
+    const response = await fetch(url + path, {
+      method,
+      headers: {
+        ...(tenant.token && { authorization: `Bearer ${tenant.token}` }),
+        ...(body !== undefined && { 'content-type': 'application/json' }),
+        ...headers,
+      },
+      ...(body !== undefined && { body: JSON.stringify(body) }),
+      signal: AbortSignal.timeout(TIMEOUT_MS),
+    });
+    const text = await response.text();
+    return { status: response.status, body: text === '' ? undefined : JSON.parse(text) };
+  } catch {
+    return undefined;
+  }
+}
+
+const path = (document: string) => `/v1/documents/${encodeURIComponent(document)}`;
+const isBusy = (answer: Answer | undefined) =>
+  answer === undefined || answer.status === 429 || answer.status >= 500;
+
+export interface Prober {
+  /** Acts until it is acknowledged, for at most a minute. A repeat carries the same idempotency key. */
+  put(tenant: Tenant, document: string, text?: string): Promise<void>;
+  remove(tenant: Tenant, document: string): Promise<void>;
+  /** Attempts that were not answered, or answered "not now". */
+  readonly retries: number;
+}
+
+let words = 0;
+
+export function createProber(url: string, ledger: Ledger, random: Random = seeded(1)): Prober {
+  let retries = 0;
+  const run = random.below(2 ** 30).toString(36);
+
+  async function until(act: Act, attempt: () => Promise<Answer | undefined>): Promise<void> {
+    const giveUp = Date.now() + 60_000;
+    for (let pause = 20; Date.now() < giveUp; pause = Math.min(500, pause * 2)) {
+      const answer = await attempt();
+      if (!isBusy(answer)) {
+        // A deletion that was done the first time, unheard, finds nothing the second.
+        if (answer && answer.status < 300) ledger.acknowledge(act, answer.body.version);
+        else if (answer?.body?.state === 'deleted') ledger.acknowledge(act, answer.body.version);
+        else
+          throw new Error(`${act.kind} ${act.document}: ${answer?.status} ${JSON.stringify(answer?.body)}`);
+        return;
+      }
+      retries++;
+      await sleep(pause);
+    }
+  }
+
+  return {
+    get retries() {
+      return retries;
+    },
+    async put(tenant, document, text = '') {
+      const marker = `zq${run}x${(words++).toString(36)}`;
+      const act = ledger.begin({ tenant: tenant.name, document, kind: 'put', marker });
+      const content = `The document ${document} says ${marker} once. ${text}`;
+      const body = { title: `About ${document}`, text: content };
+      await until(act, () => send(url, tenant, 'PUT', path(document), body, { 'idempotency-key': marker }));
+    },
+    async remove(tenant, document) {
+      const act = ledger.begin({ tenant: tenant.name, document, kind: 'delete', marker: '' });
+      await until(act, () => send(url, tenant, 'DELETE', path(document)));
+    },
+  };
+}
