@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type CloudEvent, EVENTS, type EventData } from '../_shared/events.ts';
 import { writeBinary } from '../_shared/runtime/cloudevents.ts';
 import type { Call } from '../_shared/stage.ts';
+import { seededRandom } from '../_shared/testing.ts';
 import { encodeVector } from '../_shared/vectors.ts';
 import {
   deleted,
@@ -21,19 +22,9 @@ beforeAll(async () => {
 afterAll(() => index?.close());
 const call = (tenant = 'acme'): Call => ({ tenant, principals: ['*'], signal });
 
-/** Mulberry32. */
-function randomOf(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
-function shuffled<T>(items: readonly T[], random: () => number): T[] {
+function shuffled<T>(items: readonly T[], below: (end: number) => number): T[] {
   const left = [...items];
-  return items.map(() => left.splice(Math.floor(random() * left.length), 1)[0] as T);
+  return items.map(() => left.splice(below(left.length), 1)[0] as T);
 }
 
 describe('batches', () => {
@@ -64,15 +55,13 @@ describe('batches', () => {
   });
 
   test('may come in any order, repeated and at once', async () => {
-    const seed = Math.floor(Math.random() * 2 ** 31);
-    console.log(`order seed ${seed}`);
-    const random = randomOf(seed);
+    const { below } = seededRandom('batches in any order');
     for (let round = 0; round < 12; round++) {
-      const made = await index.chunked(`any-${round}`, 1 + Math.floor(random() * 9), {
+      const made = await index.chunked(`any-${round}`, 1 + below(9), {
         collection: `any-${round}`,
       });
-      const events = embedded(made, 1 + Math.floor(random() * 3));
-      const delivered = shuffled([...events, ...events, ...events], random);
+      const events = embedded(made, 1 + below(3));
+      const delivered = shuffled([...events, ...events, ...events], below);
       const said =
         round % 2 === 0
           ? await index.receiveAll(delivered)
