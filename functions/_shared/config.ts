@@ -103,6 +103,18 @@ export const integer = (fallback: number, min: number, max: number) =>
     .pipe(z.int().min(min).max(max))
     .prefault(String(fallback))
     .meta({ title: `${min} to ${max}` });
+/** `a, b,c` → `['a', 'b', 'c']`. */
+export const list = (fallback = '') =>
+  z
+    .string()
+    .transform((text) =>
+      text
+        .split(',')
+        .map((entry) => entry.trim())
+        .filter((entry) => entry !== ''),
+    )
+    .prefault(fallback)
+    .meta({ title: 'list' });
 export const flag = (fallback: boolean) =>
   z
     .enum(['true', 'false', '1', '0'])

@@ -61,6 +61,17 @@ export const EVENTS = {
       metadata: Metadata.optional(),
       acl: z.array(z.string().max(256)).max(256).optional(),
       collection: CollectionName.optional(),
+      submitter: z
+        .object({
+          actor: z.string().max(300),
+          principals: z.array(z.string().max(256)).max(256),
+          collections: z.array(CollectionName).optional(),
+        })
+        .optional()
+        .meta({
+          description:
+            'Whose rights it has: the gateway says so of what it takes in from outside. Absent: those of the whole tenant.',
+        }),
     })
     .meta({
       description:

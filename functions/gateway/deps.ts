@@ -2,13 +2,17 @@ import type { Config } from '../_shared/config.ts';
 import type { Drift, ReconcileInput } from '../_shared/contracts.ts';
 import type { Generation } from '../_shared/generation.ts';
 import { startRelay } from '../_shared/outbox.ts';
-import type { Caller, Logger, Publisher, StageClient } from '../_shared/stage.ts';
+import type { Logger, Publisher, StageClient } from '../_shared/stage.ts';
+import type { AccessStore } from '../_shared/stores/access/port.ts';
 import type { DocumentStore } from '../_shared/stores/documents/port.ts';
 import type { OriginalStore } from '../_shared/stores/originals/port.ts';
 import type { AcceptDeps } from './accept/accept.ts';
 import { addressGuard } from './accept/addresses.ts';
-import { LOCAL_CALLER } from './guard.ts';
+import { type AuthConfig, type Authenticator, createAuthenticator } from './auth/authenticator.ts';
+import { openDenials } from './denials.ts';
 import type { limitKnobs, uriKnobs } from './knobs.ts';
+import type { quotaKnobs } from './limits/knobs.ts';
+import { tenantLimits } from './limits/tenants.ts';
 import type { QuestionStages } from './rag/pipeline.ts';
 
 /** Bounds of the API: bytes, milliseconds and counts, as `limitKnobs` documents them. */
@@ -19,10 +23,8 @@ export interface GatewayDeps extends AcceptDeps {
   stages: QuestionStages;
   reconcile: StageClient<ReconcileInput, Drift>;
   limits: Limits;
-  /** Who asks. Throws `unauthenticated` or `forbidden`. */
-  authenticate(request: Request): Promise<Caller>;
-  /** False: there is no authentication, and only this machine may ask. */
-  authConfigured: boolean;
+  /** Absent: there is no authentication, and only this machine may ask. */
+  authenticator: Authenticator | undefined;
   /** Aborted at shutdown: event streams end, so that the server can. */
   closing: AbortController;
 }
@@ -30,6 +32,7 @@ export interface GatewayDeps extends AcceptDeps {
 /** What the gateway is given by whoever composes it. */
 export interface GatewayParts {
   documents: DocumentStore;
+  access: AccessStore;
   originals: OriginalStore;
   publisher: Publisher;
   stages: QuestionStages;
@@ -40,23 +43,26 @@ export interface GatewayParts {
   log: Logger;
 }
 
-/** The gateway's dependencies; its outbox relay runs from here on. Throws on a malformed `KNARR_URI_ALLOW`. */
-export function createGateway(
-  { log, ...parts }: GatewayParts,
-  config: Config<typeof limitKnobs & typeof uriKnobs>,
-): GatewayDeps {
+export type GatewayConfig = Config<typeof limitKnobs & typeof uriKnobs & typeof quotaKnobs> & AuthConfig;
+
+/**
+ * The gateway's dependencies; its outbox relay runs from here on. Throws `ConfigError` on a malformed `KNARR_URI_ALLOW`
+ * and on authentication that lacks something.
+ */
+export function createGateway({ log, ...parts }: GatewayParts, config: GatewayConfig): GatewayDeps {
   const { uriAllow, uriTimeout, ...limits } = config;
   const { maxDocumentBytes } = limits;
   const uri = { guard: addressGuard(uriAllow), maxBytes: maxDocumentBytes, timeoutMs: uriTimeout };
-  const { documents, publisher } = parts;
+  const { documents, access, publisher } = parts;
   return {
     ...parts,
     relay: startRelay({ documents, publisher, log, stage: 'gateway' }),
     uri,
     maxDocumentBytes,
     limits,
-    authenticate: async () => LOCAL_CALLER,
-    authConfigured: false,
+    authenticator: config.auth.length === 0 ? undefined : createAuthenticator(access, config),
+    quotas: tenantLimits(access, config, limits.maxQuestions),
+    denials: openDenials(access, log),
     closing: new AbortController(),
   };
 }
@@ -65,4 +71,6 @@ export function createGateway(
 export async function closeGateway(deps: GatewayDeps): Promise<void> {
   deps.closing.abort();
   await deps.relay.stop();
+  await deps.denials.close();
+  await deps.authenticator?.close();
 }

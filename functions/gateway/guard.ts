@@ -1,10 +1,6 @@
 import { isIPv4 } from 'node:net';
 import { ConfigError } from '../_shared/config.ts';
 import { KnarrError } from '../_shared/errors.ts';
-import type { Caller } from '../_shared/stage.ts';
-
-/** Everybody is this caller while no authentication is configured. */
-export const LOCAL_CALLER: Caller = { tenant: 'default', principals: ['*', 'user:local'] };
 
 /** `localhost`, `*.localhost` (RFC 6761), 127.0.0.0/8 and `::1`, with or without brackets. */
 export function isLoopback(host: string): boolean {
@@ -17,7 +13,7 @@ export function isLoopback(host: string): boolean {
 export function refuseOpenBinding(hostname: string, authConfigured: boolean): void {
   if (authConfigured || isLoopback(hostname)) return;
   throw new ConfigError([
-    `No authentication is configured, so Knarr listens on loopback only, not on ${hostname || 'every address'}.`,
+    `No authentication is configured (KNARR_AUTH), so Knarr listens on loopback only, not on ${hostname || 'every address'}.`,
   ]);
 }
 

@@ -4,20 +4,28 @@ import { validate } from '../_shared/runtime/problem.ts';
 import type { Context, EventContext } from '../_shared/stage.ts';
 import { accept, readSubmission } from './accept/accept.ts';
 import { Submission } from './accept/submission.ts';
+import { checkReading } from './auth/identity.ts';
 import type { GatewayDeps } from './deps.ts';
 import { ask } from './rag/pipeline.ts';
 import { answerOf } from './rag/queries.ts';
 import type { Answer, Question } from './rag/question.ts';
 
 /** The gateway's plain contract: a question in, its cited answer out. */
-export function answerQuestion(question: Question, context: Context<GatewayDeps>): Promise<Answer> {
-  const { stages, limits } = context.deps;
-  return ask(question, context, { stages, log: context.log, defaultBudgetMs: limits.defaultBudgetMs });
+export async function answerQuestion(question: Question, context: Context<GatewayDeps>): Promise<Answer> {
+  const { stages, limits, quotas } = context.deps;
+  checkReading(context, question.collection);
+  const release = await quotas.question(context.tenant);
+  try {
+    const options = { stages, log: context.log, defaultBudgetMs: limits.defaultBudgetMs };
+    return await ask(question, context, options);
+  } finally {
+    release();
+  }
 }
 
 /** `document.submitted`: accepts as `PUT /v1/documents/{id}` does. A repeated delivery accepts nothing new. */
 export async function acceptSubmitted(
-  { document, ...rest }: EventData<'document.submitted'>,
+  { document, submitter, ...rest }: EventData<'document.submitted'>,
   context: EventContext<GatewayDeps>,
 ): Promise<undefined> {
   const incoming = await readSubmission(
@@ -26,7 +34,11 @@ export async function acceptSubmitted(
     context.signal,
   );
   const { source, id } = context.event;
-  await accept(document, incoming, context, context.deps, uuidv5('submitted', source, id));
+  const { tenant, traceparent, deps } = context;
+  const writer = submitter
+    ? { tenant, traceparent, actor: submitter.actor, caller: { tenant, ...submitter } }
+    : { tenant, traceparent, actor: `event:${source}` };
+  await accept(document, incoming, writer, deps, uuidv5('submitted', source, id));
 }
 
 /** `query.answered`: keeps the answer where `GET /v1/queries/{id}` finds it. */

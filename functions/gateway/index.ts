@@ -4,14 +4,18 @@ import { KnarrError } from '../_shared/errors.ts';
 import { generationKnobs, readGeneration } from '../_shared/generation.ts';
 import { runtimeKnobs } from '../_shared/runtime/start.ts';
 import { defineStage, type Publisher } from '../_shared/stage.ts';
-import { openDocuments } from '../_shared/stores/documents/open.ts';
 import { storeKnobs } from '../_shared/stores/knobs.ts';
+import { openLedger } from '../_shared/stores/open.ts';
 import { openOriginals } from '../_shared/stores/originals/open.ts';
+import { admit, admitEvent } from './admit.ts';
 import { createApi } from './api/app.ts';
+import { checkAuth } from './auth/authenticator.ts';
+import { authKnobs, eventKnobs } from './auth/knobs.ts';
 import { closeGateway, createGateway } from './deps.ts';
-import { refuseStrangers } from './guard.ts';
+import { refuseOpenBinding } from './guard.ts';
 import { acceptSubmitted, answerQuestion, keepAnswer } from './handler.ts';
 import { limitKnobs, stageKnobs, uriKnobs } from './knobs.ts';
+import { quotaKnobs } from './limits/knobs.ts';
 import { Answer, Question } from './rag/question.ts';
 
 /** Where there is no broker, documents wait in the outbox. */
@@ -36,12 +40,11 @@ export const stage = defineStage({
     'query.answered': { produces: [], handle: keepAnswer },
   },
   emits: ['document.accepted', 'document.deleted', 'query.asked'],
-  async admit(request, { authConfigured, authenticate }) {
-    if (!authConfigured) refuseStrangers(request);
-    return authenticate(request);
-  },
-  async admitEvent(request, { authConfigured }) {
-    if (!authConfigured) refuseStrangers(request);
+  admit,
+  admitEvent,
+  checkAddress(hostname, config) {
+    checkAuth(config);
+    refuseOpenBinding(hostname, config.auth.length > 0);
   },
   drain: ({ closing }) => closing.abort(),
   routes: (deps, log) => new Hono().route('/', createApi(deps, log)),
@@ -50,13 +53,16 @@ export const stage = defineStage({
     ...generationKnobs,
     ...limitKnobs,
     ...uriKnobs,
+    ...quotaKnobs,
+    ...authKnobs,
+    ...eventKnobs,
     ...stageKnobs,
     sink: runtimeKnobs.sink,
   },
   async open(config, { log }) {
     return createGateway(
       {
-        documents: await openDocuments(config),
+        ...(await openLedger(config)),
         originals: openOriginals(config),
         publisher: config.sink === undefined ? nowhere : httpPublisher(config.sink),
         stages: {

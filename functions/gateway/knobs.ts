@@ -1,16 +1,6 @@
 import { z } from 'zod';
-import { bytes, duration, integer, knob } from '../_shared/config.ts';
+import { bytes, duration, integer, knob, list } from '../_shared/config.ts';
 import { MAX_BUDGET_MS, MIN_BUDGET_MS } from './rag/question.ts';
-
-const list = z
-  .string()
-  .transform((text) =>
-    text
-      .split(',')
-      .map((entry) => entry.trim())
-      .filter((entry) => entry !== ''),
-  )
-  .prefault('');
 
 /** Bounds of the API. */
 export const limitKnobs = {
@@ -67,7 +57,7 @@ export const uriKnobs = {
   uriTimeout: knob('KNARR_URI_TIMEOUT', duration('20s'), 'Longest time to read a document from its URI.'),
   uriAllow: knob(
     'KNARR_URI_ALLOW',
-    list,
+    list(),
     'Hosts, addresses and CIDR ranges, separated by commas, that documents may be read from although they are not public.',
   ),
 };

@@ -4,15 +4,20 @@ import { KnarrError } from '../_shared/errors.ts';
 export interface Slots {
   /** Takes a slot and gives back how to release it (once; repeats do nothing). Throws `too_many_requests` when all are taken. */
   take(): () => void;
+  taken(): number;
 }
 
 /** @param what named in the refusal, e.g. `questions` */
-export function slots(max: number, what: string): Slots {
+export function slots(max: number | (() => number), what: string): Slots {
+  const limit = typeof max === 'number' ? () => max : max;
   let taken = 0;
   return {
     take() {
-      if (taken >= max) {
-        throw new KnarrError('too_many_requests', `${max} ${what} are being answered; try again shortly.`);
+      if (taken >= limit()) {
+        throw new KnarrError(
+          'too_many_requests',
+          `${limit()} ${what} are being answered; try again shortly.`,
+        );
       }
       taken++;
       let held = true;
@@ -21,5 +26,6 @@ export function slots(max: number, what: string): Slots {
         held = false;
       };
     },
+    taken: () => taken,
   };
 }

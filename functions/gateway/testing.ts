@@ -6,12 +6,14 @@ import { KnarrError } from '../_shared/errors.ts';
 import type { CloudEvent } from '../_shared/events.ts';
 import { generationKnobs, readGeneration } from '../_shared/generation.ts';
 import { type RunningStage, runStage } from '../_shared/runtime/run.ts';
-import { openDocuments } from '../_shared/stores/documents/open.ts';
+import { openLedger } from '../_shared/stores/open.ts';
 import { folderOriginals } from '../_shared/stores/originals/folder.ts';
 import { createLogger } from '../_shared/telemetry/log.ts';
+import { authKnobs, eventKnobs } from './auth/knobs.ts';
 import { closeGateway, createGateway, type GatewayDeps } from './deps.ts';
 import { stage } from './index.ts';
 import { limitKnobs, uriKnobs } from './knobs.ts';
+import { quotaKnobs } from './limits/knobs.ts';
 import type { QuestionStages } from './rag/pipeline.ts';
 import type { Answer, Question } from './rag/question.ts';
 
@@ -41,15 +43,23 @@ export async function openTestGateway(
   stages: Partial<QuestionStages> = {},
 ): Promise<TestGateway> {
   const folder = await mkdtemp(join(tmpdir(), 'knarr-gateway-'));
-  const knobs = { ...limitKnobs, ...uriKnobs, ...generationKnobs } satisfies Knobs;
+  const knobs = {
+    ...limitKnobs,
+    ...uriKnobs,
+    ...quotaKnobs,
+    ...authKnobs,
+    ...eventKnobs,
+    ...generationKnobs,
+  } satisfies Knobs;
   const config = readConfig(knobs, env);
   const log = createLogger('silent');
   const published: CloudEvent[] = [];
   let refuses = false;
-  const documents = await openDocuments({ dataDir: folder });
+  const { documents, access } = await openLedger({ dataDir: folder });
   const deps = createGateway(
     {
       documents,
+      access,
       originals: folderOriginals(join(folder, 'originals')),
       publisher: {
         async publish(events) {

@@ -12,7 +12,9 @@ import { generationKnobs } from '../../_shared/generation.ts';
 import { runtimeKnobs } from '../../_shared/runtime/start.ts';
 import { storeKnobs } from '../../_shared/stores/knobs.ts';
 import { embedKnobs } from '../../embed/index.ts';
+import { authKnobs, eventKnobs } from '../../gateway/auth/knobs.ts';
 import { limitKnobs, uriKnobs } from '../../gateway/knobs.ts';
+import { quotaKnobs } from '../../gateway/limits/knobs.ts';
 import { generateKnobs } from '../../generate/index.ts';
 import { parserKnobs } from '../../ingest/index.ts';
 import { recoverKnobs } from '../../recover/index.ts';
@@ -35,7 +37,7 @@ export const knobGroups = {
   local: localKnobs,
   stores: storeKnobs,
   generation: generationKnobs,
-  gateway: { ...limitKnobs, ...uriKnobs },
+  gateway: { ...limitKnobs, ...uriKnobs, ...quotaKnobs, ...authKnobs, ...eventKnobs },
   ingest: parserKnobs,
   embed: embedKnobs,
   generate: generateKnobs,

@@ -10,6 +10,6 @@ export function deliverTo(running: ReadonlyMap<string, Pick<RunningStage, 'fetch
     const [, name] = SERVICE.exec(new URL(url).hostname) ?? [];
     // A redirect is an answer: a Broker does not follow it.
     if (name === undefined) return fetch(request, { redirect: 'manual' });
-    return running.get(name)?.fetch(request) ?? new Response(null, { status: 404 });
+    return running.get(name)?.fetch(request, { inside: true }) ?? new Response(null, { status: 404 });
   };
 }

@@ -1,3 +1,5 @@
+import { createAccessStore } from '../../_shared/stores/access/open.ts';
+import type { AccessStore } from '../../_shared/stores/access/port.ts';
 import { createDocumentStore } from '../../_shared/stores/documents/open.ts';
 import type { DocumentStore } from '../../_shared/stores/documents/port.ts';
 import { openOriginals } from '../../_shared/stores/originals/open.ts';
@@ -14,6 +16,7 @@ import type { LocalConfig } from './config.ts';
 /** What the stages of one process share. */
 export interface Parts {
   documents: DocumentStore;
+  access: AccessStore;
   vectors: VectorStore;
   originals: OriginalStore;
   parser: Parser;
@@ -29,6 +32,7 @@ export async function openParts(config: LocalConfig, closers: (() => Promise<voi
     const database = await openDatabase(config.stores);
     closers.push(() => database.close());
     const documents = await createDocumentStore(database);
+    const access = await createAccessStore(database);
     const vectorStore = config.stores.vectorStore ?? 'embedded';
     const vectors = await openVectors({ ...config.stores, vectorStore }, database);
     closers.push(() => vectors.close());
@@ -36,7 +40,7 @@ export async function openParts(config: LocalConfig, closers: (() => Promise<voi
     await originals.ping();
     const parser = openParser(config.ingest);
     closers.push(() => parser.close());
-    return { documents, vectors, originals, parser, encoder: await encoding };
+    return { documents, access, vectors, originals, parser, encoder: await encoding };
   } finally {
     await encoding.then(
       (encoder) => closers.push(() => encoder.close()),

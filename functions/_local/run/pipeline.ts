@@ -7,7 +7,9 @@ import { serve } from '../../_shared/runtime/serve.ts';
 import type { Logger } from '../../_shared/stage.ts';
 import { createLogger } from '../../_shared/telemetry/log.ts';
 import { createMetrics, type Metrics } from '../../_shared/telemetry/metrics.ts';
-import { LOCAL_CALLER, refuseOpenBinding } from '../../gateway/guard.ts';
+import { checkAuth } from '../../gateway/auth/authenticator.ts';
+import { LOCAL_CALLER } from '../../gateway/auth/identity.ts';
+import { refuseOpenBinding } from '../../gateway/guard.ts';
 import { createBroker, type EmbeddedBroker } from '../broker/broker.ts';
 import type { Deliver } from '../broker/delivery.ts';
 import { checkWiring } from '../wiring/check.ts';
@@ -49,7 +51,8 @@ export async function startPipeline(
 ): Promise<Pipeline> {
   const { config, shown } = readLocalConfig(env);
   const { host, port, logLevel, drain } = config.local;
-  refuseOpenBinding(host, false);
+  checkAuth(config.gateway);
+  refuseOpenBinding(host, config.gateway.auth.length > 0);
   const log = createLogger(logLevel);
   const topology = loadTopology(dirname(asset('brokers')));
   checkWiring(topology, STAGES);

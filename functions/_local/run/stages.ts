@@ -24,7 +24,7 @@ export const STAGES = [gateway, ingest, embed, index, search, fetchStage, genera
  * `closers` what ends them. The gateway is returned.
  */
 export async function runStages(
-  { documents, vectors, originals, parser, encoder }: Parts,
+  { documents, access, vectors, originals, parser, encoder }: Parts,
   config: LocalConfig,
   options: RunOptions & { publisher: Publisher; metrics: Metrics },
   running: Map<string, RunningStage>,
@@ -59,7 +59,7 @@ export async function runStages(
   const { log, publisher } = options;
   const generation = readGeneration(config.generation);
   const edge = createGateway(
-    { documents, originals, publisher, stages, reconcile, generation, log },
+    { documents, access, originals, publisher, stages, reconcile, generation, log },
     config.gateway,
   );
   closers.push(() => closeGateway(edge));

@@ -1,4 +1,6 @@
 import type { Config } from '../config.ts';
+import { createAccessStore } from './access/open.ts';
+import type { AccessStore } from './access/port.ts';
 import { createDocumentStore } from './documents/open.ts';
 import type { DocumentStore } from './documents/port.ts';
 import type { storeKnobs } from './knobs.ts';
@@ -22,6 +24,21 @@ export async function openStores(config: Config<typeof storeKnobs>): Promise<Sto
       await database.close();
     };
     return { documents: { ...documents, close }, vectors };
+  } catch (thrown) {
+    await database.close();
+    throw thrown;
+  }
+}
+
+/** Documents, and who may do what with them; closing the documents closes both. */
+export async function openLedger(
+  config: Parameters<typeof openDatabase>[0],
+): Promise<{ documents: DocumentStore; access: AccessStore }> {
+  const database = await openDatabase(config);
+  try {
+    const documents = await createDocumentStore(database);
+    const access = await createAccessStore(database);
+    return { documents: { ...documents, close: () => database.close() }, access };
   } catch (thrown) {
     await database.close();
     throw thrown;

@@ -3,15 +3,22 @@ import { KnarrError } from '../../_shared/errors.ts';
 import { type Generation, generationId } from '../../_shared/generation.ts';
 import { contentHash } from '../../_shared/ids.ts';
 import type { Relay } from '../../_shared/outbox.ts';
-import type { Call } from '../../_shared/stage.ts';
-import type { Acceptance, DocumentStore } from '../../_shared/stores/documents/port.ts';
+import type { Acceptance } from '../../_shared/stores/documents/port.ts';
 import { type OriginalStore, originalKey } from '../../_shared/stores/originals/port.ts';
 import { documentType } from './media.ts';
 import { type Description, decodeBase64, type Submission } from './submission.ts';
 import { fetchUri, type UriLimits } from './uri.ts';
+import {
+  checkReach,
+  checkRoom,
+  denying,
+  readableByWriter,
+  recorded,
+  type WriteDeps,
+  type Writer,
+} from './writer.ts';
 
-export interface AcceptDeps {
-  documents: DocumentStore;
+export interface AcceptDeps extends WriteDeps {
   originals: OriginalStore;
   relay: Relay;
   /** For collections that do not exist yet. */
@@ -64,17 +71,29 @@ export function readRaw(
 
 /**
  * Accepts a document durably: the original is stored, then the version and its outbox row are committed together.
- * Resolves after the commit. Throws `unprocessable` for an empty document, `too_large`, and `invalid_request` for an
- * id that no URL can name.
+ * Resolves after the commit. Throws `unprocessable` for an empty document, `too_large`, `invalid_request` for an id
+ * that no URL can name, `forbidden` for one that the writer may not write, `too_many_requests` beyond a quota.
  */
-export async function accept(
+export function accept(
   document: string,
   incoming: Incoming,
-  call: Call,
+  writer: Writer,
   deps: AcceptDeps,
   idempotencyKey?: string,
 ): Promise<Acceptance> {
-  const { tenant, traceparent } = call;
+  return denying('document.put', document, writer, deps, () =>
+    write(document, incoming, writer, deps, idempotencyKey),
+  );
+}
+
+async function write(
+  document: string,
+  incoming: Incoming,
+  writer: Writer,
+  deps: AcceptDeps,
+  idempotencyKey: string | undefined,
+): Promise<Acceptance> {
+  const { tenant } = writer;
   const { content, contentType, collection } = incoming;
   if (document === '.' || document === '..') {
     throw new KnarrError('invalid_request', 'id: "." and ".." cannot be part of a URL.');
@@ -83,6 +102,8 @@ export async function accept(
   if (content.byteLength > deps.maxDocumentBytes) {
     throw new KnarrError('too_large', `The document is larger than ${deps.maxDocumentBytes} bytes.`);
   }
+  checkReach(collection, writer);
+  const quota = await checkRoom(document, content.byteLength, writer, deps);
   const hash = contentHash(content);
   const original = originalKey(tenant, hash);
   await deps.documents.touchOriginal(tenant, original);
@@ -101,9 +122,13 @@ export async function accept(
       bytes: content.byteLength,
       original,
       metadata: incoming.metadata ?? {},
-      acl: incoming.acl ?? ['*'],
+      acl: readableByWriter(incoming.acl ?? ['*'], writer.caller),
     },
-    { ...(idempotencyKey && { idempotencyKey }), ...(traceparent && { traceparent }) },
+    {
+      ...recorded('document.put', writer, deps, quota),
+      // One writer's keys are nothing to another.
+      ...(idempotencyKey && { idempotencyKey: `${writer.actor} ${idempotencyKey}` }),
+    },
   );
   if (acceptance.created) deps.relay.wake();
   return acceptance;

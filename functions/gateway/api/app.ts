@@ -2,11 +2,12 @@ import { OpenAPIHono } from '@hono/zod-openapi';
 import type { MiddlewareHandler } from 'hono';
 import { readConfig } from '../../_shared/config.ts';
 import { KnarrError } from '../../_shared/errors.ts';
-import { readCall } from '../../_shared/runtime/call.ts';
+import { outsideCall } from '../../_shared/runtime/call.ts';
 import { problemResponse } from '../../_shared/runtime/problem.ts';
-import type { Call, Logger } from '../../_shared/stage.ts';
+import type { Caller, Logger } from '../../_shared/stage.ts';
 import { createLogger } from '../../_shared/telemetry/log.ts';
-import { childTraceparent } from '../../_shared/telemetry/trace.ts';
+import { childTraceparent, traceId } from '../../_shared/telemetry/trace.ts';
+import type { Identity } from '../auth/identity.ts';
 import type { GatewayDeps } from '../deps.ts';
 import { limitKnobs } from '../knobs.ts';
 import { slots } from '../slots.ts';
@@ -16,7 +17,7 @@ import { deadLetterRoutes } from './dead-letters.ts';
 import { documentEventRoutes } from './document-events.ts';
 import { documentRoutes } from './documents.ts';
 import { embeddingRoutes } from './embeddings.ts';
-import type { Api } from './endpoint.ts';
+import { type Api, type ApiContext, BEARER } from './endpoint.ts';
 import { eventRoutes } from './events.ts';
 import { maintenanceRoutes } from './maintenance.ts';
 import { openApi, pageRoutes } from './pages.ts';
@@ -28,26 +29,34 @@ import { searchRoutes } from './search.ts';
 export function createApi(deps: GatewayDeps, log: Logger): Api {
   const api: Api = new OpenAPIHono();
   const { limits, stages } = deps;
-  const questions = slots(limits.maxQuestions, 'questions');
   const streams = slots(limits.maxStreams, 'event streams');
   const options = { stages, log, defaultBudgetMs: limits.defaultBudgetMs };
 
-  api.onError((thrown) => {
+  api.onError((thrown, c: ApiContext) => {
     const error = KnarrError.from(thrown);
     if (error.status >= 500) log.error({ err: error.cause ?? error, code: error.code }, error.message);
+    const { call, action = c.req.method } = c.var;
+    if (error.code === 'forbidden' && call) {
+      deps.denials.record(error, { ...call, action, traceId: traceId(call.traceparent) });
+    }
     return problemResponse(error);
   });
   api.notFound(() => problemResponse(new KnarrError('not_found', 'There is nothing at this path.')));
+  api.openAPIRegistry.registerComponent('securitySchemes', BEARER, {
+    type: 'http',
+    scheme: 'bearer',
+    description: 'An API key, or a JWT of the configured issuer. Without authentication, none is needed.',
+  });
   api.use(serverTimingTotal, admission(deps));
 
   documentRoutes(api, deps);
   documentEventRoutes(api, deps, streams, log);
   batchRoutes(api, deps, log);
   collectionRoutes(api, deps);
-  searchRoutes(api, deps, questions, options);
-  ragRoutes(api, deps, { questions, streams, options, log });
+  searchRoutes(api, deps, options);
+  ragRoutes(api, deps, { streams, options, log });
   queryRoutes(api, deps, streams, log);
-  embeddingRoutes(api, deps, questions);
+  embeddingRoutes(api, deps);
   eventRoutes(api, deps);
   deadLetterRoutes(api, deps);
   maintenanceRoutes(api, deps);
@@ -56,14 +65,21 @@ export function createApi(deps: GatewayDeps, log: Logger): Api {
   return api;
 }
 
-/** Who asks, until when, and in which trace. */
-function admission(deps: GatewayDeps): MiddlewareHandler<{ Variables: { call: Call } }> {
+/** Who asks, as the runtime has admitted it, and in which trace; what is left of the tenant's quota goes into the answer. */
+function admission(
+  deps: GatewayDeps,
+): MiddlewareHandler<{ Variables: ApiContext['var'] & { caller?: Caller } }> {
   return async (c, next) => {
-    const request = c.req.raw;
-    const caller = await deps.authenticate(request);
-    const call = readCall(request);
-    c.set('call', { ...call, ...caller, traceparent: childTraceparent(call.traceparent) });
+    // `admit` of the gateway gave it.
+    const identity = c.get('caller') as Identity | undefined;
+    if (!identity) return next();
+    const call = outsideCall(c.req.raw, identity);
+    c.set('call', { ...call, traceparent: childTraceparent(call.traceparent) });
     await next();
+    const { headers } = c.res;
+    for (const [name, value] of Object.entries(deps.quotas.headers(identity.tenant))) {
+      if (!headers.has(name)) c.header(name, value);
+    }
   };
 }
 

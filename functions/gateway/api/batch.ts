@@ -6,20 +6,23 @@ import { KnarrError } from '../../_shared/errors.ts';
 import { parseJson } from '../../_shared/json.ts';
 import { bodyStream, decodeUtf8 } from '../../_shared/runtime/body.ts';
 import { problemOf, validate } from '../../_shared/runtime/problem.ts';
-import type { Call, Logger } from '../../_shared/stage.ts';
+import type { Logger } from '../../_shared/stage.ts';
 import { accept, readSubmission } from '../accept/accept.ts';
 import { type Line, splitLines } from '../accept/lines.ts';
 import { Submission } from '../accept/submission.ts';
 import type { GatewayDeps } from '../deps.ts';
 import { Accepted, acceptedView } from './document-view.ts';
-import { type Api, endpoint, Problem } from './endpoint.ts';
+import { type Api, type ApiCall, endpoint, Problem, writerOf } from './endpoint.ts';
 
 const BATCH_TYPES = ['application/x-ndjson', 'application/ndjson', 'application/jsonl'];
 
 /** Results that may wait for a client that sends before it reads, bytes; some ten thousand lines. */
 const RESULT_BUFFER_BYTES = 2 * 1024 * 1024;
 
-const BatchLine = Submission.safeExtend({ id: DocumentId.optional() }).meta({ id: 'BatchLine' });
+const BatchLine = Submission.safeExtend({ id: DocumentId.optional() }).meta({
+  id: 'BatchLine',
+  examples: [{ id: 'ships', text: 'A knarr is a cargo ship of the Norse.' }],
+});
 const BatchResult = z
   .object({
     line: z.int().meta({ description: 'Line of the request, from 1.' }),
@@ -37,6 +40,7 @@ export function batchRoutes(api: Api, deps: GatewayDeps, log: Logger): void {
     {
       method: 'post',
       path: '/v1/documents:batch',
+      role: 'writer',
       tag: 'Documents',
       summary: 'Add many documents',
       description: `One document a line in (a submission with an optional \`id\`), one result a line out, in the same order and streamed: read while you send. A line that is refused stops no other.`,
@@ -61,7 +65,7 @@ export function batchRoutes(api: Api, deps: GatewayDeps, log: Logger): void {
   );
 }
 
-async function* acceptLines(request: Request, call: Call, deps: GatewayDeps, log: Logger) {
+async function* acceptLines(request: Request, call: ApiCall, deps: GatewayDeps, log: Logger) {
   const maxLine = deps.limits.maxBatchLineBytes;
   for await (const line of splitLines(bodyStream(request, Number.POSITIVE_INFINITY), maxLine)) {
     if (deps.closing.signal.aborted || call.signal.aborted) return;
@@ -74,10 +78,15 @@ async function* acceptLines(request: Request, call: Call, deps: GatewayDeps, log
   }
 }
 
-async function acceptLine(line: Line, call: Call, deps: GatewayDeps, maxLine: number): Promise<BatchResult> {
+async function acceptLine(
+  line: Line,
+  call: ApiCall,
+  deps: GatewayDeps,
+  maxLine: number,
+): Promise<BatchResult> {
   if (!line.bytes) throw new KnarrError('too_large', `The line is longer than ${maxLine} bytes.`);
   const { id, ...submission } = validate(BatchLine, parseJson(decodeUtf8(line.bytes)), 'The line');
   const incoming = await readSubmission(submission, deps, call.signal);
-  const acceptance = await accept(id ?? randomUUID(), incoming, call, deps);
+  const acceptance = await accept(id ?? randomUUID(), incoming, writerOf(call), deps);
   return { line: line.number, status: acceptance.created ? 202 : 200, ...acceptedView(acceptance) };
 }

@@ -17,6 +17,7 @@ export function collectionRoutes(api: Api, deps: GatewayDeps): void {
     {
       method: 'get',
       path: '/v1/collections',
+      role: 'reader',
       tag: 'Documents',
       summary: 'List collections',
       answers: {

@@ -2,7 +2,7 @@ import { z } from '@hono/zod-openapi';
 import { KnarrError } from '../../_shared/errors.ts';
 import type { DeadLetter } from '../../_shared/stores/documents/port.ts';
 import type { GatewayDeps } from '../deps.ts';
-import { type Api, endpoint, queryInteger } from './endpoint.ts';
+import { type Api, auditOf, endpoint, queryInteger } from './endpoint.ts';
 
 const Event = z
   .looseObject({ id: z.string(), source: z.string(), type: z.string(), subject: z.string().optional() })
@@ -28,6 +28,11 @@ function view({ id, code, message, destination, receivedAt, attempts, event }: D
   return { id, code, message, destination, received_at: receivedAt, attempts, event };
 }
 
+const withoutData = ({ event: { data: _, ...event }, ...rest }: ReturnType<typeof view>) => ({
+  ...rest,
+  event,
+});
+
 const Selection = z.object({
   type: z.string().max(256).optional().meta({ description: 'Full type of the event.' }),
   code: z.string().max(64).optional(),
@@ -47,6 +52,7 @@ export function deadLetterRoutes(api: Api, deps: GatewayDeps): void {
     {
       method: 'get',
       path: '/v1/dead-letters',
+      role: 'reader',
       tag,
       summary: 'List dead letters, newest first',
       query: z.strictObject({
@@ -62,10 +68,10 @@ export function deadLetterRoutes(api: Api, deps: GatewayDeps): void {
       },
     },
     async ({ c, query, call }) => {
-      const { items, next } = await deps.documents.deadLetters(call.tenant, query);
-      const letters = items
-        .map(view)
-        .map(({ event: { data: _, ...event }, ...rest }) => ({ ...rest, event }));
+      // An admin sees that there are others, so that none is forgotten; what they carry is for their readers alone.
+      const readableBy = call.role === 'admin' ? undefined : call;
+      const { items, next } = await deps.documents.deadLetters(call.tenant, { ...query, readableBy });
+      const letters = items.map(view).map(withoutData);
       return c.json({ dead_letters: letters, ...(next !== undefined && { next }) });
     },
   );
@@ -75,15 +81,20 @@ export function deadLetterRoutes(api: Api, deps: GatewayDeps): void {
     {
       method: 'get',
       path: '/v1/dead-letters/{id}',
+      role: 'reader',
       tag,
       summary: 'A dead letter with its event',
+      description: 'Without its data for an admin who may not read the document or question.',
       params: z.object({ id: z.string().min(1).max(512) }),
       answers: { 200: { description: 'The dead letter.', json: DeadLetterView } },
     },
     async ({ c, params: { id = '' }, call }) => {
-      const letter = await deps.documents.deadLetter(call.tenant, id);
+      const { items } = await deps.documents.deadLetters(call.tenant, { id, readableBy: call, limit: 1 });
+      const [readable] = items;
+      if (readable) return c.json(view(readable));
+      const letter = call.role === 'admin' ? await deps.documents.deadLetter(call.tenant, id) : undefined;
       if (!letter) throw new KnarrError('not_found', 'There is no such dead letter.');
-      return c.json(view(letter));
+      return c.json(withoutData(view(letter)));
     },
   );
 
@@ -92,6 +103,7 @@ export function deadLetterRoutes(api: Api, deps: GatewayDeps): void {
     {
       method: 'post',
       path: '/v1/dead-letters/{id}/replay',
+      role: 'admin',
       tag,
       summary: 'Replay a dead letter',
       params: z.object({ id: z.string().min(1).max(512) }),
@@ -100,6 +112,7 @@ export function deadLetterRoutes(api: Api, deps: GatewayDeps): void {
     async ({ c, params: { id = '' }, call }) => {
       const replayed = await deps.documents.replay(call.tenant, { id }, 1);
       if (replayed === 0) throw new KnarrError('not_found', 'There is no such dead letter.');
+      await deps.access.audit([{ ...auditOf(call), action: 'dead_letter.replay', target: id }]);
       deps.relay.wake();
       return c.json({ replayed }, 202);
     },
@@ -110,6 +123,7 @@ export function deadLetterRoutes(api: Api, deps: GatewayDeps): void {
     {
       method: 'post',
       path: '/v1/dead-letters:replay',
+      role: 'admin',
       tag,
       summary: 'Replay dead letters',
       description: 'Those that match, oldest first; `{}` replays all, up to `limit`.',
@@ -118,6 +132,8 @@ export function deadLetterRoutes(api: Api, deps: GatewayDeps): void {
     },
     async ({ c, json: { limit, ...filter }, call }) => {
       const replayed = await deps.documents.replay(call.tenant, filter, limit);
+      const details = { replayed, ...filter };
+      await deps.access.audit([{ ...auditOf(call), action: 'dead_letter.replay', details }]);
       if (replayed > 0) deps.relay.wake();
       return c.json({ replayed }, 202);
     },

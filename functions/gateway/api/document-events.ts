@@ -14,6 +14,7 @@ export function documentEventRoutes(api: Api, deps: GatewayDeps, streams: Slots,
     {
       method: 'get',
       path: '/v1/documents/{id}/events',
+      role: 'reader',
       tag: 'Documents',
       summary: 'Follow a document until its version has ended',
       description:

@@ -9,6 +9,7 @@ import {
   type DocumentRecord,
 } from '../../_shared/stores/documents/port.ts';
 import { accept } from '../accept/accept.ts';
+import { recorded } from '../accept/writer.ts';
 import type { GatewayDeps } from '../deps.ts';
 import { DOCUMENT_CONTENT, DocumentQuery, readIncoming } from './document-body.ts';
 import {
@@ -20,7 +21,7 @@ import {
   VersionView,
   versionView,
 } from './document-view.ts';
-import { type Api, type ApiContext, endpoint, queryInteger } from './endpoint.ts';
+import { type Api, type ApiCall, type ApiContext, endpoint, queryInteger, writerOf } from './endpoint.ts';
 
 const tag = 'Documents';
 export const DocumentParams = z.object({ id: DocumentId });
@@ -37,10 +38,10 @@ const ACCEPTED = {
 };
 
 export function documentRoutes(api: Api, deps: GatewayDeps): void {
-  async function acceptBody(c: ApiContext, id: string, query: z.infer<typeof DocumentQuery>, call: Call) {
+  async function acceptBody(c: ApiContext, id: string, query: z.infer<typeof DocumentQuery>, call: ApiCall) {
     const key = idempotencyKey(c);
     const incoming = await readIncoming(c, query, deps, call.signal);
-    return answerAccepted(c, await accept(id, incoming, call, deps, key));
+    return answerAccepted(c, await accept(id, incoming, writerOf(call), deps, key));
   }
 
   endpoint(
@@ -48,6 +49,7 @@ export function documentRoutes(api: Api, deps: GatewayDeps): void {
     {
       method: 'put',
       path: '/v1/documents/{id}',
+      role: 'writer',
       tag,
       summary: 'Add or replace a document',
       description:
@@ -66,6 +68,7 @@ export function documentRoutes(api: Api, deps: GatewayDeps): void {
     {
       method: 'post',
       path: '/v1/documents',
+      role: 'writer',
       tag,
       summary: 'Add a document under an id made by the server',
       query: DocumentQuery,
@@ -81,6 +84,7 @@ export function documentRoutes(api: Api, deps: GatewayDeps): void {
     {
       method: 'get',
       path: '/v1/documents',
+      role: 'reader',
       tag,
       summary: 'List documents',
       query: z.strictObject({
@@ -107,6 +111,7 @@ export function documentRoutes(api: Api, deps: GatewayDeps): void {
     {
       method: 'get',
       path: '/v1/documents/{id}',
+      role: 'reader',
       tag,
       summary: 'State of a document',
       params: DocumentParams,
@@ -120,6 +125,7 @@ export function documentRoutes(api: Api, deps: GatewayDeps): void {
     {
       method: 'get',
       path: '/v1/documents/{id}/versions',
+      role: 'reader',
       tag,
       summary: 'Every version of a document, newest first, and how each ended',
       params: DocumentParams,
@@ -145,6 +151,7 @@ export function documentRoutes(api: Api, deps: GatewayDeps): void {
     {
       method: 'delete',
       path: '/v1/documents/{id}',
+      role: 'writer',
       tag,
       summary: 'Delete a document',
       description: 'From the answer on it is found no more.',
@@ -153,8 +160,8 @@ export function documentRoutes(api: Api, deps: GatewayDeps): void {
     },
     async ({ c, params: { id = '' }, call }) => {
       await headOf(deps, call, id);
-      const { tenant, traceparent } = call;
-      const removed = await deps.documents.remove(tenant, id, traceparent ? { traceparent } : {});
+      const options = recorded('document.delete', writerOf(call), deps);
+      const removed = await deps.documents.remove(call.tenant, id, options);
       if (!removed) throw notFound();
       deps.relay.wake();
       return c.json(acceptedView(removed), 202);

@@ -74,6 +74,7 @@ test('a submitted document is accepted once, however often it is delivered', asy
 });
 
 test('lists dead letters without, and shows them with, what they carried', async () => {
+  await ask('PUT', '/v1/documents/d', { text: 'A knarr is a ship.' });
   const event = toCloudEvent(
     'ingest',
     emit('document.accepted', 'd', { document: 'd', version: 1, collection: 'default' }),

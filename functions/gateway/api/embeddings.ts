@@ -5,7 +5,6 @@ import { validate } from '../../_shared/runtime/problem.ts';
 import type { Call } from '../../_shared/stage.ts';
 import { decodeVector } from '../../_shared/vectors.ts';
 import type { GatewayDeps } from '../deps.ts';
-import type { Slots } from '../slots.ts';
 import { type Api, endpoint, readJson } from './endpoint.ts';
 import { OpenAiError, openAiError } from './openai.ts';
 
@@ -13,7 +12,9 @@ const Text = z.string().min(1).max(1_000_000);
 
 const EmbeddingRequest = z
   .strictObject({
-    input: z.union([Text, z.array(Text).min(1).max(2048)], { error: 'expected a text or 1 to 2048 texts' }),
+    input: z
+      .union([Text, z.array(Text).min(1).max(2048)], { error: 'expected a text or 1 to 2048 texts' })
+      .meta({ examples: ['A knarr is a cargo ship of the Norse.'] }),
     model: z.string().optional().meta({ description: 'One of `GET /v1/models`; the only one by default.' }),
     encoding_format: z.enum(['float', 'base64']).default('float'),
     dimensions: z.int().optional().meta({ description: "The model's own; others are refused." }),
@@ -45,12 +46,13 @@ const EmbeddingList = z
 const tag = 'OpenAI-compatible';
 const REFUSED = { description: 'Refused.', json: OpenAiError };
 
-export function embeddingRoutes(api: Api, deps: GatewayDeps, questions: Slots): void {
+export function embeddingRoutes(api: Api, deps: GatewayDeps): void {
   endpoint(
     api,
     {
       method: 'post',
       path: '/v1/embeddings',
+      role: 'reader',
       tag,
       summary: 'Embed texts',
       content: { 'application/json': EmbeddingRequest },
@@ -63,7 +65,7 @@ export function embeddingRoutes(api: Api, deps: GatewayDeps, questions: Slots): 
           await readJson(c, deps.limits.maxEmbeddingBytes),
           'The body',
         );
-        const release = questions.take();
+        const release = await deps.quotas.question(call.tenant);
         try {
           return c.json(await embed(request, call, deps));
         } finally {
@@ -80,6 +82,7 @@ export function embeddingRoutes(api: Api, deps: GatewayDeps, questions: Slots): 
     {
       method: 'get',
       path: '/v1/models',
+      role: 'reader',
       tag,
       summary: 'List models',
       answers: {

@@ -6,9 +6,21 @@ import { parseJson } from '../../_shared/json.ts';
 import { decodeUtf8, readBody } from '../../_shared/runtime/body.ts';
 import { validate } from '../../_shared/runtime/problem.ts';
 import type { Call } from '../../_shared/stage.ts';
+import type { Role } from '../../_shared/stores/access/port.ts';
+import { traceId } from '../../_shared/telemetry/trace.ts';
+import type { Writer } from '../accept/writer.ts';
+import { type Identity, includesRole } from '../auth/identity.ts';
 
-export type Api = OpenAPIHono<{ Variables: { call: Call } }>;
-export type ApiContext = Context<{ Variables: { call: Call } }>;
+/** A call of the API: by whom, in which trace. */
+export type ApiCall = Call & Identity;
+interface Variables {
+  /** Set when the caller is known; the pages need none. */
+  call?: ApiCall;
+  /** The call as the audit log names it: method and path template. */
+  action?: string;
+}
+export type Api = OpenAPIHono<{ Variables: Variables }>;
+export type ApiContext = Context<{ Variables: Variables }>;
 
 /** RFC 9457 problem details, as every refusal is answered. */
 export const Problem = z
@@ -32,6 +44,8 @@ export interface Endpoint<Q extends z.ZodType, B extends z.ZodType> {
   method: 'get' | 'put' | 'post' | 'delete';
   /** With parameters in braces: `/v1/documents/{id}`. */
   path: string;
+  /** What the caller must be, at least. */
+  role: Role;
   tag: string;
   summary: string;
   description?: string;
@@ -49,7 +63,7 @@ export interface Endpoint<Q extends z.ZodType, B extends z.ZodType> {
 
 export interface Received<Q, B> {
   c: ApiContext;
-  call: Call;
+  call: ApiCall;
   /** Path parameters, decoded once: they may hold slashes. */
   params: Record<string, string>;
   query: Q;
@@ -57,8 +71,8 @@ export interface Received<Q, B> {
 }
 
 /**
- * Mounts a call and documents it. Its handler runs only with valid input; anything else is answered
- * `invalid_request` with the path of what is wrong.
+ * Mounts a call and documents it. Its handler runs only for callers with its role, and only with valid input; anything
+ * else is answered `invalid_request` with the path of what is wrong.
  */
 export function endpoint<Q extends z.ZodType = z.ZodUndefined, B extends z.ZodType = z.ZodUndefined>(
   api: Api,
@@ -67,18 +81,47 @@ export function endpoint<Q extends z.ZodType = z.ZodUndefined, B extends z.ZodTy
 ): void {
   api.openAPIRegistry.registerPath(documented(spec));
   api.on(spec.method.toUpperCase(), spec.path.replaceAll(/\{(\w+)\}/g, ':$1'), async (c) => {
+    c.set('action', `${spec.method.toUpperCase()} ${spec.path}`);
+    const call = c.get('call');
+    if (!call) throw new KnarrError('unauthenticated', 'A bearer token is needed.');
+    if (!includesRole(call.role, spec.role)) throw missing(`the role ${spec.role}`);
     const params = pathParameters(spec.path, c.req.url);
     if (spec.params) validate(spec.params, params, 'The path');
     const query = spec.query ? validate(spec.query, queryParameters(c.req.url), 'The query') : undefined;
     const json = spec.json ? validate(spec.json, await readJson(c, spec.maxBytes), 'The body') : undefined;
     return handler({
       c,
-      call: c.get('call'),
+      call,
       params,
       query: query as z.infer<Q>,
       json: json as z.infer<B>,
     });
   });
+}
+
+const missing = (what: string) =>
+  new KnarrError('forbidden', `This needs ${what}.`, {
+    headers: { 'www-authenticate': 'Bearer error="insufficient_scope"' },
+  });
+
+/** Who writes, as {@link accept} wants to know it. */
+export const writerOf = (call: ApiCall): Writer => ({
+  tenant: call.tenant,
+  actor: call.actor,
+  traceparent: call.traceparent,
+  caller: call,
+});
+
+/** Who acts, as the audit log names it. */
+export const auditOf = ({ tenant, actor, traceparent }: ApiCall) => ({
+  tenant,
+  actor,
+  traceId: traceId(traceparent),
+});
+
+/** Throws `forbidden` unless the caller may administer every tenant. */
+export function requireOperator(call: ApiCall): void {
+  if (!call.isOperator) throw missing('an admin of the operator’s tenant (KNARR_OPERATOR_TENANT)');
 }
 
 const DEFAULT_MAX_BYTES = 1024 * 1024;
@@ -101,6 +144,9 @@ export const queryInteger = (min: number, max: number, fallback: number) =>
     .pipe(z.int().min(min).max(max))
     .default(fallback)
     .openapi({ type: 'integer', minimum: min, maximum: max });
+
+/** Name of the security scheme in the OpenAPI document. */
+export const BEARER = 'bearer';
 
 // From the URL itself and not from the router, which decodes some characters twice.
 function pathParameters(template: string, url: string): Record<string, string> {
@@ -138,7 +184,8 @@ function documented<Q extends z.ZodType, B extends z.ZodType>(spec: Endpoint<Q, 
     path: spec.path,
     tags: [spec.tag],
     summary: spec.summary,
-    ...(spec.description && { description: spec.description }),
+    description: [...(spec.description ? [spec.description] : []), `Role: \`${spec.role}\`.`].join('\n\n'),
+    security: [{ [BEARER]: [] }],
     request: {
       ...(spec.params && { params: spec.params }),
       ...(spec.query && { query: spec.query as unknown as z.ZodObject }),

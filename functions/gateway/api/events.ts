@@ -11,9 +11,9 @@ import {
 import { readBody } from '../../_shared/runtime/body.ts';
 import { readEvent } from '../../_shared/runtime/cloudevents.ts';
 import { validate } from '../../_shared/runtime/problem.ts';
-import type { Call } from '../../_shared/stage.ts';
+import { checkReach } from '../accept/writer.ts';
 import type { GatewayDeps } from '../deps.ts';
-import { type Api, endpoint } from './endpoint.ts';
+import { type Api, type ApiCall, auditOf, endpoint, writerOf } from './endpoint.ts';
 
 /** What producers outside may say; everything else is said by the stages themselves. */
 const ALLOWED: readonly EventName[] = ['document.submitted'];
@@ -32,6 +32,7 @@ export function eventRoutes(api: Api, deps: GatewayDeps): void {
     {
       method: 'post',
       path: '/v1/events',
+      role: 'writer',
       tag: 'Events',
       summary: 'Send an event to the pipeline',
       description: `A CloudEvent in binary or structured mode, of the types ${ALLOWED.map(eventType).join(', ')}. Its tenant is the caller's.`,
@@ -44,19 +45,27 @@ export function eventRoutes(api: Api, deps: GatewayDeps): void {
     async ({ c, call }) => {
       const event = admitted(readEvent(c.req.raw.headers, await readBody(c.req.raw, MAX_EVENT_BYTES)), call);
       await deps.publisher.publish([event], call.signal);
+      await deps.access.audit([{ ...auditOf(call), action: 'event.submit', target: event.subject }]);
       return c.json({ id: event.id }, 202);
     },
   );
 }
 
-/** The event as it enters the pipeline: only attributes that a producer may set, and the caller's tenant. */
-function admitted(event: CloudEvent, { tenant, traceparent }: Call): CloudEvent {
+/** The event as it enters the pipeline: only attributes that a producer may set, the caller's tenant, and its rights. */
+function admitted(event: CloudEvent, call: ApiCall): CloudEvent {
+  const { tenant, traceparent, actor, principals, collections } = call;
   const name = eventName(event.type);
   if (!name || !ALLOWED.includes(name)) {
     throw new KnarrError('forbidden', `Only ${ALLOWED.map(eventType).join(', ')} may be sent from outside.`);
   }
   const data = validate(EVENTS[name] as (typeof EVENTS)['document.submitted'], event.data, 'The event data');
-  return {
+  checkReach(data.collection ?? 'default', writerOf(call));
+  const submitter = {
+    actor,
+    principals: [...principals],
+    ...(collections && { collections: [...collections] }),
+  };
+  const admittedEvent: CloudEvent = {
     specversion: '1.0',
     id: event.id,
     source: event.source,
@@ -67,6 +76,13 @@ function admitted(event: CloudEvent, { tenant, traceparent }: Call): CloudEvent 
     tenant,
     partitionkey: `${tenant}/${data.document}`,
     ...(traceparent && { traceparent }),
-    data,
+    data: { ...data, submitter },
   };
+  if (Buffer.byteLength(JSON.stringify(admittedEvent)) > MAX_EVENT_BYTES) {
+    throw new KnarrError(
+      'too_large',
+      `With its submitter the event is larger than ${MAX_EVENT_BYTES} bytes.`,
+    );
+  }
+  return admittedEvent;
 }

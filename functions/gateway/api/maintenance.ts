@@ -1,7 +1,7 @@
 import { z } from '@hono/zod-openapi';
 import { CollectionName, Drift } from '../../_shared/contracts.ts';
 import type { GatewayDeps } from '../deps.ts';
-import { type Api, endpoint } from './endpoint.ts';
+import { type Api, auditOf, endpoint, requireOperator } from './endpoint.ts';
 
 const tag = 'Maintenance';
 
@@ -12,16 +12,24 @@ export function maintenanceRoutes(api: Api, deps: GatewayDeps): void {
     {
       method: 'post',
       path: '/v1/admin/reconcile',
+      role: 'admin',
       tag,
       summary: 'Compare documents and vector store',
-      description: 'Of all tenants. Runs by itself as well; this call waits for the result.',
+      description:
+        'Of all tenants, so for the operator alone. Runs by itself as well; this call waits for the result.',
       json: z.strictObject({
         repair: z.boolean().default(true).meta({ description: 'Remove and make again what is wrong.' }),
       }),
       answers: { 200: { description: 'What was found.', json: Drift } },
     },
-    async ({ c, json: { repair }, call }) =>
-      c.json(await deps.reconcile({ action: 'reconcile', repair }, call)),
+    async ({ c, json: { repair }, call }) => {
+      requireOperator(call);
+      const drift = await deps.reconcile({ action: 'reconcile', repair }, call);
+      await deps.access.audit([
+        { ...auditOf(call), action: 'store.reconcile', details: { repair, ...drift } },
+      ]);
+      return c.json(drift);
+    },
   );
 
   endpoint(
@@ -29,6 +37,7 @@ export function maintenanceRoutes(api: Api, deps: GatewayDeps): void {
     {
       method: 'post',
       path: '/v1/admin/rebuild',
+      role: 'admin',
       tag,
       summary: 'Make all vectors anew',
       description: 'Reads, cuts, embeds and indexes every document again; they stay searchable meanwhile.',
@@ -42,6 +51,9 @@ export function maintenanceRoutes(api: Api, deps: GatewayDeps): void {
     },
     async ({ c, json: { collection }, call }) => {
       const rebuilding = await deps.documents.redriveAll({ tenant: call.tenant, collection });
+      await deps.access.audit([
+        { ...auditOf(call), action: 'store.rebuild', details: { collection, rebuilding } },
+      ]);
       deps.relay.wake();
       return c.json({ rebuilding }, 202);
     },

@@ -56,6 +56,7 @@ export function queryRoutes(api: Api, deps: GatewayDeps, streams: Slots, log: Lo
     {
       method: 'get',
       path: '/v1/queries/{id}',
+      role: 'reader',
       tag,
       summary: 'State and answer of an asynchronous question',
       params: Params,
@@ -69,6 +70,7 @@ export function queryRoutes(api: Api, deps: GatewayDeps, streams: Slots, log: Lo
     {
       method: 'get',
       path: '/v1/queries/{id}/events',
+      role: 'reader',
       tag,
       summary: 'Follow an asynchronous question until it has ended',
       description:

@@ -1,5 +1,6 @@
 import { z } from '@hono/zod-openapi';
 import type { Call, Logger } from '../../_shared/stage.ts';
+import { checkReading } from '../auth/identity.ts';
 import type { GatewayDeps } from '../deps.ts';
 import { answer, ask, type PipelineOptions, retrieve, searchOf } from '../rag/pipeline.ts';
 import { askLater } from '../rag/queries.ts';
@@ -11,7 +12,6 @@ import { type EventStream, eventStream } from './stream.ts';
 import { serverTiming } from './timing.ts';
 
 export interface RagTools {
-  questions: Slots;
   streams: Slots;
   options: PipelineOptions;
   log: Logger;
@@ -25,6 +25,7 @@ export function ragRoutes(api: Api, deps: GatewayDeps, tools: RagTools): void {
       {
         method: 'post',
         path,
+        role: 'reader',
         tag: 'Questions',
         summary: path === '/rag' ? 'Ask a question (short form)' : 'Ask a question',
         description:
@@ -44,6 +45,7 @@ export function ragRoutes(api: Api, deps: GatewayDeps, tools: RagTools): void {
         },
       },
       async ({ c, json, call }) => {
+        checkReading(call, json.collection);
         if (/(^|,)\s*respond-async\s*($|[,;])/i.test(c.req.header('prefer') ?? '')) {
           const id = await askLater(json, call, deps);
           c.header('location', `/v1/queries/${id}`);
@@ -51,7 +53,7 @@ export function ragRoutes(api: Api, deps: GatewayDeps, tools: RagTools): void {
           return c.json(pendingView(id), 202);
         }
         if (json.stream || wantsEvents(c)) return askStreamed(c, json, call, deps, tools);
-        const release = tools.questions.take();
+        const release = await deps.quotas.question(call.tenant);
         try {
           const answered = await ask(json, call, tools.options);
           c.header('server-timing', serverTiming(answered.timings));
@@ -71,10 +73,10 @@ async function askStreamed(
   c: ApiContext,
   question: Question,
   call: Call,
-  { closing }: GatewayDeps,
-  { questions, streams, options, log }: RagTools,
+  { closing, quotas }: GatewayDeps,
+  { streams, options, log }: RagTools,
 ): Promise<Response> {
-  const releases = [questions.take()];
+  const releases = [await quotas.question(call.tenant)];
   const release = () => {
     for (const free of releases) free();
   };

@@ -1,16 +1,17 @@
+import { checkReading } from '../auth/identity.ts';
 import type { GatewayDeps } from '../deps.ts';
 import { type PipelineOptions, search } from '../rag/pipeline.ts';
 import { SearchAnswer, SearchRequest } from '../rag/question.ts';
-import type { Slots } from '../slots.ts';
 import { type Api, endpoint } from './endpoint.ts';
 import { serverTiming } from './timing.ts';
 
-export function searchRoutes(api: Api, deps: GatewayDeps, questions: Slots, options: PipelineOptions): void {
+export function searchRoutes(api: Api, deps: GatewayDeps, options: PipelineOptions): void {
   endpoint(
     api,
     {
       method: 'post',
       path: '/v1/search',
+      role: 'reader',
       tag: 'Questions',
       summary: 'Find passages',
       json: SearchRequest,
@@ -18,7 +19,8 @@ export function searchRoutes(api: Api, deps: GatewayDeps, questions: Slots, opti
       answers: { 200: { description: 'Passages, best first.', json: SearchAnswer } },
     },
     async ({ c, json, call }) => {
-      const release = questions.take();
+      checkReading(call, json.collection);
+      const release = await deps.quotas.question(call.tenant);
       try {
         const found = await search(json, call, options);
         c.header('server-timing', serverTiming(found.timings));

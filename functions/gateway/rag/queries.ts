@@ -19,7 +19,7 @@ type QueryDeps = Pick<GatewayDeps, 'documents' | 'publisher' | 'limits'>;
 export async function askLater(question: Question, call: Call, deps: QueryDeps): Promise<string> {
   const { documents, publisher, limits } = deps;
   const { tenant, principals, traceparent, signal } = call;
-  if ((await documents.generationOf(tenant, question.collection)) === undefined) {
+  if (!(await documents.mayEnter(call, question.collection))) {
     throw new KnarrError('unknown_collection', `There is no collection ${question.collection}.`);
   }
   const { budget_ms, stream: _, ...ask } = question;
@@ -79,10 +79,34 @@ export async function readAnswer(
   { documents, limits }: QueryDeps,
 ): Promise<StoredAnswer | undefined> {
   const stored = await documents.answer(caller, id);
+  if (stored?.state === 'answered') return withCurrentSources(stored, caller, documents);
   if (stored?.state !== 'pending') return stored;
   // Answers expire a fixed time after their question's deadline.
   if (Date.parse(stored.expiresAt) - limits.answerTtlMs > Date.now()) return stored;
   const error = new KnarrError('deadline_exceeded', 'The deadline passed before the question was answered.');
   await documents.completeAnswer(caller.tenant, id, 'failed', problemOf(error));
   return documents.answer(caller, id);
+}
+
+/**
+ * What was answered may have been deleted, changed or closed to the caller since. Then the answer made of it is withheld,
+ * with those sources, and `degraded` names `sources.withdrawn`.
+ */
+async function withCurrentSources(
+  stored: StoredAnswer,
+  caller: Caller,
+  documents: QueryDeps['documents'],
+): Promise<StoredAnswer> {
+  const result = stored.result as Answer;
+  const hits = result.sources.map(({ document, version, chunk }) => ({ document, version, chunk, score: 0 }));
+  if (hits.length === 0) return stored;
+  const rows = await documents.currentChunks(caller, hits, 0);
+  const current = new Set(rows.map(({ document, version }) => `${version} ${document}`));
+  const sources = result.sources.filter(({ document, version }) => current.has(`${version} ${document}`));
+  if (sources.length === result.sources.length) return stored;
+  const degraded = [...new Set([...result.degraded, 'sources.withdrawn'])];
+  return {
+    ...stored,
+    result: { ...result, answer: null, answered: false, citations: [], sources, degraded },
+  };
 }
