@@ -68,13 +68,13 @@ export async function indexChunks(
     if (!row) throw new KnarrError('unprocessable', `${document} version ${version} has no chunk ${chunk}.`);
     return toPoint(tenant, generation, row, decodeVector(vector, dimensions));
   });
-  await deps.vectors.upsert({ tenant, collection, generation, dimensions }, points);
+  await deps.vectors.upsert({ tenant, collection, generation, dimensions }, points, context);
 
   const { indexed, total } = await deps.documents.recordIndexed(ref, ordinals);
   // A newer version may have been accepted, and cleaned up, before these points were written.
   if (total === 0) return leave(ref, (await deps.documents.version(ref))?.state, deps);
   if (indexed < total) return undefined;
-  await deps.vectors.remove(tenant, document, version);
+  await deps.vectors.remove(tenant, document, version, context);
   const completed = await deps.documents.complete(ref);
   // Said again when the last batch comes again: the first answer may have been lost.
   if (!completed && before?.state !== 'indexed') return undefined;

@@ -77,7 +77,7 @@ export async function ingestDocument(
     log.debug({ document, version }, 'a version that has ended is not read');
     return [];
   }
-  const bytes = await deps.originals.get(record.original);
+  const bytes = await deps.originals.get(record.original, signal);
   if (!bytes) throw new KnarrError('unavailable', 'The original document is not in its store.');
   const { contentType: mediaType, title, generation } = record;
   const request = { bytes, mediaType, title, chunking: parseGenerationId(generation) };

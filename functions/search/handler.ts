@@ -4,7 +4,7 @@ import { batchBySize, type Emitted, type EventData, emit, MAX_EVENT_DATA_BYTES }
 import { parseGenerationId } from '../_shared/generation.ts';
 import type { Caller, Context, EventContext } from '../_shared/stage.ts';
 import type { DocumentStore } from '../_shared/stores/documents/port.ts';
-import type { VectorStore } from '../_shared/stores/vectors/port.ts';
+import type { VectorStore, WorkTime } from '../_shared/stores/vectors/port.ts';
 import { decodeVector } from '../_shared/vectors.ts';
 
 export interface SearchDeps {
@@ -26,7 +26,7 @@ export async function matchQuestion(
   context: EventContext<SearchDeps>,
 ): Promise<Emitted> {
   const started = performance.now();
-  const caller = { tenant: context.tenant, principals: ask.principals };
+  const caller = { ...context, principals: ask.principals };
   const { hits, degraded } = await find({ ...ask, query: ask.question, vector, model }, caller, context.deps);
   const room = MAX_EVENT_DATA_BYTES - Buffer.byteLength(JSON.stringify(ask));
   const [fitting = []] = batchBySize(hits, room);
@@ -39,7 +39,7 @@ export async function matchQuestion(
   });
 }
 
-async function find(input: SearchInput, caller: Caller, deps: SearchDeps): Promise<SearchOutput> {
+async function find(input: SearchInput, caller: Caller & WorkTime, deps: SearchDeps): Promise<SearchOutput> {
   const { collection, query, limit, filter, ef } = input;
   const generation = await deps.documents.generationOf(caller.tenant, collection);
   if (generation === undefined)

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { knob } from '../config.ts';
 import { originalKnobs } from './originals/knobs.ts';
+import { qdrantKnobs } from './vectors/qdrant/knobs.ts';
 
 /** Where the stores keep their data. */
 export const storeKnobs = {
@@ -23,4 +24,5 @@ export const storeKnobs = {
     'Where vectors are: `embedded`, in KNARR_DATA_DIR; `postgres`, in DATABASE_URL, which then needs pgvector and pg_textsearch. Unset: beside the documents; in one process with DATABASE_URL, embedded.',
   ),
   ...originalKnobs,
+  ...qdrantKnobs,
 };

@@ -1,8 +1,9 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Filter } from '../../filter.ts';
-import { pointId } from '../../ids.ts';
+import { pointId, textHash } from '../../ids.ts';
 import type { Caller } from '../../stage.ts';
-import type { Point, VectorQuery, VectorStore } from './port.ts';
+import type { Point, StoredPoint, VectorQuery, VectorStore } from './port.ts';
+import { matches, mulberry32, randomFilters } from './testing.ts';
 
 const everyone = (tenant: string): Caller => ({ tenant, principals: ['*'] });
 
@@ -30,7 +31,8 @@ export function vectorStoreContract(
     const scopeOf = (tenant: string, dimensions = 4) => ({
       tenant,
       collection: 'default',
-      generation: 'g',
+      // A generation fixes the length of its vectors.
+      generation: dimensions === 4 ? 'g' : `g${dimensions}`,
       dimensions,
     });
     function point(tenant: string, document: string, more: Partial<Point> = {}): Point {
@@ -201,6 +203,92 @@ export function vectorStoreContract(
       expect((await find('filters', { filter })).sort()).toEqual(expected);
     });
 
+    test('any filter means what it says', async () => {
+      const seed = Math.floor(Math.random() * 2 ** 31);
+      console.log(`filter seed ${seed}`);
+      const { metadata, filter } = randomFilters(mulberry32(seed));
+      const documents = Array.from({ length: 60 }, (_, n) => ({ id: `d${n}`, metadata: metadata() }));
+      const points = documents.map(({ id, metadata }) => point('random', id, { metadata }));
+      await store.upsert(scopeOf('random'), points);
+      for (let round = 0; round < 60; round++) {
+        const one = filter();
+        const expected = documents.filter(({ metadata }) => matches(one, metadata)).map(({ id }) => id);
+        const found = await find('random', { filter: one, limit: 100 });
+        expect(found.sort(), JSON.stringify(one)).toEqual(expected.sort());
+      }
+    });
+
+    test('points are listed, looked up and removed by what they are', async () => {
+      const scope = scopeOf('kept');
+      const points = Array.from({ length: 7 }, (_, n) => point('kept', `d${n}`, { text: `text ${n}` }));
+      await store.upsert(scope, points);
+      await store.upsert(scopeOf('others'), [point('others', 'x', { text: 'text 1' })]);
+      const ids = points.map(({ id }) => id).sort();
+
+      const listed: StoredPoint[] = [];
+      for (let after: string | undefined; ; after = listed.at(-1)?.id) {
+        const page = await store.scan(scope, { after, limit: 3 });
+        listed.push(...page);
+        if (page.length < 3) break;
+      }
+      expect(listed.map(({ id }) => id)).toEqual(ids);
+      const third = points[3] as Point;
+      expect(listed.find(({ id }) => id === third.id)).toEqual({
+        id: third.id,
+        document: 'd3',
+        version: 1,
+        chunk: 0,
+        hash: textHash('text 3'),
+      });
+      expect(await store.scan(scope, { limit: 100 })).toHaveLength(7);
+
+      const strange = pointId('others', 'x', 1, 0, 'g');
+      expect([...(await store.present(scope, [third.id, strange]))]).toEqual([third.id]);
+      expect(await store.present(scope, [])).toEqual(new Set());
+      await store.removePoints(scope, [third.id, strange]);
+      await store.removePoints(scope, []);
+      expect(await store.count(scope)).toBe(6);
+      expect(await store.count(scopeOf('others'))).toBe(1);
+
+      const unknown = { ...scope, collection: 'never' };
+      expect(await store.scan(unknown, { limit: 1 })).toEqual([]);
+      expect(await store.present(unknown, [third.id])).toEqual(new Set());
+      expect(await store.count(unknown)).toBe(0);
+      await store.removePoints(unknown, [third.id]);
+    });
+
+    test('vectors are found again by the text they were made of, within a document', async () => {
+      const scope = scopeOf('again');
+      await store.upsert(scope, [
+        point('again', 'a', { chunk: 0, text: 'one', vector: towards(1) }),
+        point('again', 'a', { chunk: 1, text: 'two', vector: towards(2) }),
+        point('again', 'a', { chunk: 2, version: 2, text: 'two', vector: towards(2) }),
+        point('again', 'b', { text: 'three', vector: towards(3) }),
+      ]);
+      const vectors = await store.vectorsOf(scope, 'a', ['one', 'two', 'three', 'none'].map(textHash));
+      expect([...vectors.keys()].sort()).toEqual([textHash('one'), textHash('two')].sort());
+      for (const [axis, vector] of [...(vectors.get(textHash('two')) ?? [])].entries())
+        expect(vector).toBeCloseTo(towards(2)[axis] as number, 5);
+      expect(await store.vectorsOf(scope, 'a', [])).toEqual(new Map());
+      expect(await store.vectorsOf({ ...scope, collection: 'never' }, 'a', [textHash('one')])).toEqual(
+        new Map(),
+      );
+      expect(await store.vectorsOf({ ...scope, tenant: 'other' }, 'a', [textHash('one')])).toEqual(new Map());
+    });
+
+    test('every scope that ever held points is told', async () => {
+      const scope = { ...scopeOf('told', 3), collection: 'one' };
+      const one = point('told', 'a', { vector: towards(0, 3) });
+      await store.upsert(scope, [one]);
+      await store.upsert({ ...scope, collection: 'two' }, [point('told', 'a', { vector: towards(0, 3) })]);
+      await store.remove('told', 'a');
+      const told = (await store.scopes()).filter(({ tenant }) => tenant === 'told');
+      expect(told.sort((a, b) => (a.collection < b.collection ? -1 : 1))).toEqual([
+        scope,
+        { ...scope, collection: 'two' },
+      ]);
+    });
+
     test('mismatches and unknown collections are refused in words', async () => {
       const scope = scopeOf('refusals');
       await store.upsert(scope, [point('refusals', 'a')]);
@@ -241,14 +329,7 @@ export function vectorStoreContract(
     test('dense search finds nearly all true neighbours', async () => {
       const seed = Math.floor(Math.random() * 2 ** 31);
       console.log(`recall seed ${seed}`);
-      let state = seed;
-      const random = () => {
-        // Mulberry32.
-        state = (state + 0x6d2b79f5) | 0;
-        let t = Math.imul(state ^ (state >>> 15), 1 | state);
-        t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-        return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
-      };
+      const random = mulberry32(seed);
       const dimensions = 32;
       const vectors = Array.from({ length: 1000 }, () =>
         Float32Array.from({ length: dimensions }, () => random() - 0.5),

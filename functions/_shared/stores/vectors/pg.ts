@@ -3,6 +3,7 @@ import { textHash } from '../../ids.ts';
 import type { Caller } from '../../stage.ts';
 import type { Database, Queryable } from '../sql/database.ts';
 import { migrate } from '../sql/migrate.ts';
+import { checkQuery, checkVectors } from './check.ts';
 import { filterSql } from './filter-sql.ts';
 import { fuseRanks } from './fusion.ts';
 import { maintenance } from './maintenance.ts';
@@ -23,13 +24,7 @@ export async function openPgVectors(database: Database): Promise<VectorStore> {
 
   return {
     async upsert(scope, points) {
-      for (const { vector } of points) {
-        if (vector.length === scope.dimensions) continue;
-        throw new KnarrError(
-          'model_mismatch',
-          `A vector has ${vector.length} dimensions; ${scope.dimensions} are expected.`,
-        );
-      }
+      checkVectors(scope, points);
       const { name } = await tables.ensure(scope);
       // A statement may not touch a row twice: of points with the same id the last one counts.
       const distinct = [...new Map(points.map((point) => [point.id, point])).values()];
@@ -52,7 +47,7 @@ export async function openPgVectors(database: Database): Promise<VectorStore> {
       if (!table || scope.tenant !== caller.tenant) {
         throw new KnarrError('unknown_collection', `There is no collection ${scope.collection}.`);
       }
-      checkQuery(query, table);
+      checkQuery(query, table.dimensions);
       return database.transaction((tx) => search(tx, table, caller, query));
     },
 
@@ -103,20 +98,6 @@ async function insert(
        metadata = excluded.metadata, acl = excluded.acl`,
     params,
   );
-}
-
-function checkQuery({ mode, vector, text }: VectorQuery, table: PointTable): void {
-  if (mode !== 'lexical') {
-    if (!vector) throw new KnarrError('invalid_request', `A ${mode} search needs a vector.`);
-    if (vector.length !== table.dimensions) {
-      throw new KnarrError(
-        'model_mismatch',
-        `The question's vector has ${vector.length} dimensions; the collection has ${table.dimensions}.`,
-      );
-    }
-  }
-  if (mode !== 'dense' && text === undefined)
-    throw new KnarrError('invalid_request', `A ${mode} search needs a text.`);
 }
 
 /** The one way to query: tenant and principals are part of every statement. */

@@ -1,6 +1,6 @@
 import type { Metadata, SearchMode } from '../../contracts.ts';
 import type { Filter } from '../../filter.ts';
-import type { Caller } from '../../stage.ts';
+import type { Call, Caller } from '../../stage.ts';
 
 /** What a set of points belongs to. Dimensions are fixed by the generation. */
 export interface VectorScope {
@@ -53,17 +53,24 @@ export interface PointHit {
   score: number;
 }
 
+/** Until when the work is wanted; a store in the same process may not heed it. */
+export type WorkTime = Partial<Pick<Call, 'deadline' | 'signal'>>;
+
 /**
  * Vectors and their lexical twin. There is one way to query, and it always filters by tenant, collection and the
  * caller's principals inside the query. Writes are visible to the next search.
  */
 export interface VectorStore {
   /** Inserts or replaces by id. Throws `model_mismatch` when a vector's length is not the scope's. */
-  upsert(scope: VectorScope, points: readonly Point[]): Promise<void>;
+  upsert(scope: VectorScope, points: readonly Point[], time?: WorkTime): Promise<void>;
   /** Removes a document's points from every collection and generation: of versions below `below`, or of all. Returns how many. */
-  remove(tenant: string, document: string, below?: number): Promise<number>;
+  remove(tenant: string, document: string, below?: number, time?: WorkTime): Promise<number>;
   /** Throws `unknown_collection` when the scope holds nothing and never did, `model_mismatch` on a wrong vector length. */
-  search(scope: Omit<VectorScope, 'dimensions'>, caller: Caller, query: VectorQuery): Promise<PointHit[]>;
+  search(
+    scope: Omit<VectorScope, 'dimensions'>,
+    caller: Caller & WorkTime,
+    query: VectorQuery,
+  ): Promise<PointHit[]>;
   count(scope: Omit<VectorScope, 'dimensions'>): Promise<number>;
   /** Vectors of a document's points by the `textHash` of their text, of those hashes that are there. */
   vectorsOf(
