@@ -92,11 +92,12 @@ function decode(bytes: Uint8Array, charset: string): string {
 
 function decodeFitting(bytes: Uint8Array, charset: string): string | undefined {
   const text = decode(bytes, charset);
-  const undecodable = text.match(/\ufffd/g)?.length ?? 0;
-  if (undecodable <= text.length * UNDECODABLE_SHARE) return text;
+  if (undecodableIn(text) <= text.length * UNDECODABLE_SHARE) return text;
   // The text may have had replacement characters before.
   return /^utf-?8$/.test(labelOf(charset)) ? validUtf8(bytes) : undefined;
 }
+
+const undecodableIn = (text: string): number => text.match(/\ufffd/g)?.length ?? 0;
 
 function validUtf8(bytes: Uint8Array): string | undefined {
   if (unmarkedUtf16(bytes)) return undefined;
@@ -110,10 +111,18 @@ function validUtf8(bytes: Uint8Array): string | undefined {
 function detect(bytes: Uint8Array): string {
   const utf16 = unmarkedUtf16(bytes);
   if (utf16) return utf16;
+  if (isAlmostUtf8(bytes)) return 'utf-8';
   const first = bytes.findIndex((byte) => byte > 0x7f);
   const start = Math.max(0, first - BEFORE_SAMPLE);
   const found = chardet.detect(bytes.subarray(start, start + SAMPLE_BYTES));
   return found && isKnown(found) ? found : 'windows-1252';
+}
+
+/** Most of what is not ASCII is valid UTF-8, which does not happen by chance. */
+function isAlmostUtf8(bytes: Uint8Array): boolean {
+  const text = decode(bytes, 'utf-8');
+  const foreign = text.match(/[^\u0000-\u007f]/gu)?.length ?? 0;
+  return undecodableIn(text) * 10 < foreign;
 }
 
 /** Western text in UTF-16 has a NUL in almost every other byte, and hardly one elsewhere. */

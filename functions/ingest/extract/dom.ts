@@ -50,16 +50,16 @@ function checkDepth(source: string): void {
   }
 }
 
-/** Every node below a root with its depth, in document order, without recursion; `skip` leaves an element out with all below it. */
+/** A root and every node below it with its depth, in document order, without recursion; nothing below a `leaf`. */
 export function* nodesOf(
   root: DomNode,
-  skip: (node: DomNode) => boolean = () => false,
+  isLeaf: (node: DomNode) => boolean = () => false,
 ): Generator<[node: DomNode, depth: number]> {
   const stack: [DomNode, number][] = [[root, 0]];
   for (let next = stack.pop(); next; next = stack.pop()) {
     const [node, depth] = next;
-    if (skip(node)) continue;
     yield next;
+    if (isLeaf(node)) continue;
     const children = [...node.childNodes];
     for (let index = children.length - 1; index >= 0; index--) {
       stack.push([children[index] as DomNode, depth + 1]);

@@ -18,8 +18,12 @@ export function extractHtml(source: string): Extracted {
   const document = parseDom(source);
   const content = contentOf(document);
   const builder = new TextBuilder();
+  const own = mainHeading(content);
+  // It may stand above what the page marks as its content, and Readability takes it away.
+  const heading = own || mainHeading(document);
+  if (own === '') builder.add('heading', heading, 1);
   addNodes(builder, content);
-  return builder.build(titleOf(document.title, mainHeading(content)));
+  return builder.build(titleOf(document.title, heading));
 }
 
 /** The text of HTML that is content throughout (a converted document). */
@@ -37,14 +41,13 @@ export function addHtml(builder: TextBuilder, source: string): void {
 }
 
 function mainHeading(root: DomNode): string {
-  for (const [node] of nodesOf(root)) if (node.nodeName === 'H1') return node.textContent ?? '';
+  for (const [node] of nodesOf(root)) if (node.nodeName === 'H1') return node.textContent?.trim() ?? '';
   return '';
 }
 
 /** Titles are often `heading - site`; the heading says it shorter. */
 function titleOf(title: string, heading: string): string {
-  const shown = heading.trim();
-  return title.trim() === '' || (shown !== '' && title.includes(shown)) ? shown : title;
+  return title.trim() === '' || (heading !== '' && title.includes(heading)) ? heading : title;
 }
 
 /** Walks without recursion, so that no nesting can overflow it. */

@@ -7,6 +7,8 @@ const HEADING_RATIO = 1.15;
 const MAX_HEADING = 120;
 /** A step this much larger than the usual one between lines begins a paragraph. */
 const PARAGRAPH_STEP = 1.35;
+/** From line to line, in glyph heights, where no two lines tell. */
+const USUAL_LEADING = 1.4;
 const ENDS_SENTENCE = /[.!?:…]["'”’)\]]*$/;
 const LIST_ITEM = /^([•◦▪‣·–—*-]|\(?\d{1,3}[.)]|\(?[a-z][.)])\s/;
 
@@ -14,7 +16,7 @@ const LIST_ITEM = /^([•◦▪‣·–—*-]|\(?\d{1,3}[.)]|\(?[a-z][.)])\s/;
 export function assemble(lines: readonly Line[], title: string | null): Extracted {
   const builder = new TextBuilder();
   const usual = usualHeight(lines);
-  const step = usualStep(lines);
+  const step = usualStep(lines) ?? usual * USUAL_LEADING;
   const isHeading = ({ height, text }: Line) =>
     height >= usual * HEADING_RATIO && text.length <= MAX_HEADING && /\p{L}/u.test(text);
   const levels = levelsOf(lines.filter(isHeading));
@@ -79,14 +81,14 @@ function usualHeight(lines: readonly Line[]): number {
 }
 
 /** The median distance between two lines below each other. */
-function usualStep(lines: readonly Line[]): number {
+function usualStep(lines: readonly Line[]): number | undefined {
   const steps: number[] = [];
   for (const [index, line] of lines.entries()) {
     const before = lines[index - 1];
     const down = before?.page === line.page ? before.y - line.y : 0;
     if (down > 0 && down < line.height * 4) steps.push(down);
   }
-  return steps.sort((a, b) => a - b)[Math.floor(steps.length / 2)] ?? Number.POSITIVE_INFINITY;
+  return steps.sort((a, b) => a - b)[Math.floor(steps.length / 2)];
 }
 
 /** Lines of a block as running text; a word that was divided at the end of a line is put together again. */
