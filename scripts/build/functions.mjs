@@ -1,7 +1,7 @@
 // Makes dist/functions/<stage>/: a folder that `kn func deploy --path` takes as it is.
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { cp, readFile, stat } from 'node:fs/promises';
-import { basename, join } from 'node:path';
+import { basename, join, resolve } from 'node:path';
 import { bundle, root, writeIfChanged } from './bundle.mjs';
 
 const readJson = (path) => JSON.parse(readFileSync(path, 'utf8'));
@@ -16,7 +16,7 @@ export function stageNames() {
 /** Builds one stage's folder and returns the dependencies that stay outside the bundle, with their exact versions. */
 export async function buildFunction(stage, outdir = `dist/functions/${stage}`) {
   const source = join(root, 'functions', stage);
-  const out = join(root, outdir);
+  const out = resolve(root, outdir);
   const metafiles = [await bundle({ stdin: entry(stage), outfile: join(outdir, 'index.js') })];
   for (const worker of workersOf(metafiles[0])) {
     metafiles.push(
