@@ -20,6 +20,12 @@ async function put(id: string, text: string, more: Record<string, unknown> = {})
 const askIn = async (collection: string, question: string) =>
   (await knarr.api('POST', '/v1/rag', { question, collection })).body;
 
+/** Chunks embedded so far, as the metrics tell it. */
+async function embedded(): Promise<number> {
+  const { body } = await knarr.api('GET', '/metrics');
+  return Number(/^knarr_embedded_chunks_total\S* (\d+)/m.exec(body)?.[1] ?? 0);
+}
+
 async function readEvents(response: Response) {
   const events: { event: string | undefined; data: any }[] = [];
   const parser = createParser({
@@ -137,7 +143,57 @@ describe('a failing document', () => {
     expect(ended.error.code).toBe('unprocessable');
     await knarr.idle();
     const letters = await knarr.api('GET', '/v1/dead-letters');
-    expect(JSON.stringify(letters.body)).toContain('broken');
+    const [letter] = letters.body.dead_letters;
+    expect(letter).toMatchObject({ code: 'unprocessable', attempts: 1, event: { subject: 'broken' } });
+
+    const replayed = await knarr.api('POST', `/v1/dead-letters/${letter.id}/replay`);
+    expect(replayed).toMatchObject({ status: 202, body: { replayed: 1 } });
+    expect(await knarr.ended('broken')).toMatchObject({ version: 1, state: 'dead_lettered' });
+    await knarr.idle();
+    const again = await knarr.api('GET', '/v1/dead-letters?code=unprocessable');
+    expect(again.body.dead_letters).toMatchObject([{ id: letter.id, attempts: 2 }]);
+  });
+
+  test('leaves ledger and vector store in step', async () => {
+    const drift = await knarr.api('POST', '/v1/admin/reconcile', { repair: false });
+    expect(drift.body).toMatchObject({ missing: 0, phantom: 0, duplicate: 0, wrong_hash: 0 });
+    expect(drift.body.points).toBeGreaterThan(0);
+    const rebuilt = await knarr.api('POST', '/v1/admin/rebuild', { collection: 'life' });
+    expect(rebuilt.status).toBe(202);
+  });
+});
+
+describe('an edited document', () => {
+  test('embeds only what changed', async () => {
+    const sections = Array.from(
+      { length: 20 },
+      (_, n) => `## Part ${n}\n\n${`Sentence about topic ${n}, told at some length. `.repeat(30)}`,
+    );
+    const document = (parts: readonly string[]) => ({
+      text: parts.join('\n\n'),
+      content_type: 'text/markdown',
+    });
+    await knarr.api('PUT', '/v1/documents/book', document(sections));
+    const { chunks } = await knarr.ended('book');
+    const before = await embedded();
+    sections[7] = `${sections[7]} One more sentence, which nobody has read before.`;
+    await knarr.api('PUT', '/v1/documents/book', document(sections));
+    expect(await knarr.ended('book')).toMatchObject({ version: 2, state: 'indexed' });
+    const again = (await embedded()) - before;
+    expect(again).toBeGreaterThan(0);
+    expect(again).toBeLessThanOrEqual(chunks * 0.15);
+  });
+
+  test('shows each of its versions and how it ended', async () => {
+    await put('history', 'First words.');
+    await put('history', 'Second words.');
+    await knarr.api('DELETE', '/v1/documents/history');
+    const { body } = await knarr.api('GET', '/v1/documents/history/versions');
+    expect(body.versions).toMatchObject([
+      { version: 3, state: 'deleted', reason: 'The document was deleted.' },
+      { version: 2, state: 'superseded', reason: 'Version 3 took its place.' },
+      { version: 1, state: 'superseded', reason: 'Version 2 took its place.' },
+    ]);
   });
 });
 

@@ -57,6 +57,7 @@ export interface Progress {
 export interface Context<Deps> extends Call {
   deps: Deps;
   log: Logger;
+  metrics: Pick<Metrics, 'count'>;
 }
 
 /** For handlers of events: the event itself, for its id and attributes. */

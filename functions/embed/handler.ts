@@ -32,6 +32,7 @@ export async function embedChunks(
   checkGeneration(batch.generation, model, dimensions);
   const texts = chunks.map((chunk) => withContext(chunk.context, chunk.text));
   const { vectors, truncated } = await encoder.encode(texts, { ...context, kind: 'passage' });
+  context.metrics.count('knarr_embedded_chunks_total', 'Chunks that were embedded.', { model }, texts.length);
   if (truncated.length > 0) {
     context.log.warn(
       { document: batch.document, version: batch.version, chunks: truncated.length },

@@ -94,6 +94,7 @@ export async function ingestDocument(
   const { unknown, known } = afresh
     ? { unknown: chunks, known: [] }
     : await withoutKnown(chunks, reference, context);
+  context.metrics.count('knarr_reused_chunks_total', 'Chunks whose vector was there.', {}, known.length);
   const created = batchBySize(unknown, MAX_EVENT_DATA_BYTES - REFERENCE_BYTES);
   const embedded = batchBySize(known, MAX_EVENT_DATA_BYTES - REFERENCE_BYTES);
   const batches = created.length + embedded.length;

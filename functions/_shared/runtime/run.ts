@@ -68,7 +68,7 @@ export function runStage<Deps, In, Out>(
     let outcome = 'ok';
     try {
       scope.signal.throwIfAborted();
-      const context = { ...outer, signal: scope.signal, traceparent, deps, log: workLog };
+      const context = { ...outer, signal: scope.signal, traceparent, deps, metrics, log: workLog };
       return await byDeadline(handle(context), outer.deadline);
     } catch (thrown) {
       const error = KnarrError.from(thrown);
