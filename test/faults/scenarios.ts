@@ -14,9 +14,11 @@ const restarts: Scenario = {
   async run(trial) {
     const { system, scale } = trial;
     let done = false;
-    const load = applyLoad(trial, { documents: 100 * scale, updates: 0.2, deletes: 0.1 }).finally(() => {
-      done = true;
-    });
+    const load = applyLoad(trial, { documents: Math.ceil(100 * scale), updates: 0.2, deletes: 0.1 }).finally(
+      () => {
+        done = true;
+      },
+    );
     let count = 0;
     while (!done) {
       await Promise.race([load, sleep(scale > 10 ? 10_000 : 1500)]);
@@ -107,7 +109,7 @@ const lossy: Scenario = {
   name: 'broker-loses',
   faults: { dropEvents: 0.05, dropDeadLetters: 0.5 },
   async run(trial) {
-    await applyLoad(trial, { documents: 120 * trial.scale, updates: 0.2, deletes: 0.1 });
+    await applyLoad(trial, { documents: Math.ceil(120 * trial.scale), updates: 0.2, deletes: 0.1 });
     return {};
   },
 };
@@ -116,7 +118,7 @@ const repeated: Scenario = {
   name: 'delivered-five-times',
   faults: { repeat: 5, jitterMs: 30 },
   async run(trial) {
-    await applyLoad(trial, { documents: 60 * trial.scale, updates: 0.3, deletes: 0.1, lanes: 50 });
+    await applyLoad(trial, { documents: Math.ceil(60 * trial.scale), updates: 0.3, deletes: 0.1, lanes: 50 });
     return {};
   },
 };
@@ -126,7 +128,7 @@ const shuffled: Scenario = {
   name: 'out-of-order',
   faults: { jitterMs: 400 },
   async run({ prober, tenants, random, scale }) {
-    const documents = Array.from({ length: 10 * scale }, (_, n) => `d${n}`);
+    const documents = Array.from({ length: Math.ceil(10 * scale) }, (_, n) => `d${n}`);
     const acts = documents.flatMap((document) => {
       const tenant = random.pick(tenants);
       const puts = Array.from({ length: 10 }, () => () => prober.put(tenant, document));
@@ -156,8 +158,8 @@ const poison: Scenario = {
     const fixed = join(folder, 'fixed');
     system.faults = { poison: 'venomous', fixed };
     await system.start();
-    const count = 100 * scale;
-    const poisoned = Math.max(2, count / 100);
+    const count = Math.ceil(100 * scale);
+    const poisoned = Math.max(2, Math.floor(count / 100));
     const [tenant] = tenants as [(typeof tenants)[number]];
     await Promise.all(
       Array.from({ length: poisoned }, (_, n) => prober.put(tenant, `bad-${n}`, 'It is venomous.')),
@@ -203,7 +205,9 @@ const sigterm: Scenario = {
     for (let time = 0; time < (scale > 1 ? 5 : 1); time++) {
       const [tenant] = tenants as [(typeof tenants)[number]];
       // Connections first: a client that is only about to connect is not in flight.
-      await Promise.all(Array.from({ length: 200 }, () => send(system.url, tenant, 'GET', '/health/liveness')));
+      await Promise.all(
+        Array.from({ length: 200 }, () => send(system.url, tenant, 'GET', '/health/liveness')),
+      );
       const requests = Array.from({ length: 200 }, async (_, n) => {
         const document = `t${time}-${n}`;
         const marker = `zqterm${time}x${n.toString(36)}`;
