@@ -20,7 +20,7 @@ export async function buildWorkers() {
   });
 }
 
-async function buildProgram() {
+export async function buildProgram() {
   if (!existsSync(join(root, 'functions/_local/cli/main.ts'))) return;
   await bundle({
     entryPoints: [{ in: join(root, 'functions/_local/cli/main.ts'), out: 'knarr' }],

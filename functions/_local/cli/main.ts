@@ -27,12 +27,13 @@ const program = new Command('knarr')
   .addOption(new Option('--url <url>', 'address of the running Knarr').default(DEFAULT_URL).env('KNARR_URL'))
   .addOption(new Option('--token <token>', 'API key or JWT').env('KNARR_TOKEN'))
   .option('--json', 'JSON even on a terminal')
+  .option('--no-json', 'text even in a pipe')
   .option('--verbose', 'stack traces with errors')
   .showHelpAfterError('(--help tells more)')
   .addHelpText(
     'after',
     `
-On a terminal the output is for people; in a pipe, or with --json, it is JSON.
+On a terminal the output is text, in a pipe JSON.
 Exit codes: 0 done, 1 failed, 2 the sources do not answer the question, 130 interrupted.
 
 Examples:
