@@ -19,21 +19,25 @@ afterEach(() => {
   for (const child of children.splice(0)) child.kill('SIGKILL');
 });
 
-function spawnStage(env: Record<string, string> = {}): Omit<Child, 'url'> {
-  const script = fileURLToPath(new URL('testing/waiting-stage.ts', import.meta.url));
+function spawnStage(
+  env: Record<string, string> = {},
+  program = 'testing/waiting-stage.ts',
+): Omit<Child, 'url'> {
+  const script = fileURLToPath(new URL(program, import.meta.url));
   const child = spawn(process.execPath, ['--import', 'tsx', script], {
-    stdio: ['pipe', 'ignore', 'pipe'],
-    env: { ...process.env, PORT: '0', LOG_LEVEL: 'info', ...env },
+    stdio: 'pipe',
+    env: { ...process.env, ...env },
   });
   children.push(child);
   const lines: string[] = [];
-  if (child.stderr) createInterface(child.stderr).on('line', (line) => lines.push(line));
+  for (const stream of [child.stdout, child.stderr])
+    createInterface(stream).on('line', (line) => lines.push(line));
   const ended = once(child, 'close').then(([code]) => code as number | null);
   return { process: child, lines, ended };
 }
 
-async function startStage(env: Record<string, string> = {}): Promise<Child> {
-  const child = spawnStage(env);
+async function startStage(env: Record<string, string> = {}, program?: string): Promise<Child> {
+  const child = spawnStage(program ? env : { PORT: '0', LOG_LEVEL: 'info', ...env }, program);
   const listening = () => child.lines.find((line) => line.includes('"listening"'));
   await expect.poll(listening, { timeout: 30_000 }).toBeDefined();
   return { ...child, url: JSON.parse(listening() ?? '{}').url };
@@ -129,4 +133,15 @@ test('a port that is taken ends the process with the reason', async () => {
   const second = spawnStage({ PORT: new URL(first.url).port });
   expect(await second.ended).toBe(1);
   expect(second.lines.join('\n')).toContain('EADDRINUSE');
+});
+
+test('an ordinary func module runs as a process, too, with the stock names of its settings', async () => {
+  const env = { FUNC_PORT: '0', FUNC_LOG_LEVEL: 'info', FUNC_BODY_LIMIT: '20' };
+  const func = await startStage(env, 'testing/func-module.ts');
+  const agent = new Agent();
+  expect((await send(func.url, agent, { n: 1 })).body).toBe('{"said":{"n":1}}');
+  expect((await send(func.url, agent, { n: 'more than 20 bytes' })).status).toBe(413);
+  func.process.kill('SIGTERM');
+  expect(await func.ended).toBe(0);
+  expect(func.lines).toContain('shut down');
 });

@@ -53,6 +53,14 @@ function readOverrides(text: string, context: z.RefinementCtx): Record<string, s
   }
 }
 
+/** The stock func runtime has names of its own for some knobs. */
+export const withAliases = (env: Record<string, string | undefined>) => ({
+  ...env,
+  PORT: env.PORT ?? env.FUNC_PORT,
+  LOG_LEVEL: env.LOG_LEVEL ?? env.FUNC_LOG_LEVEL,
+  KNARR_MAX_BODY_BYTES: env.KNARR_MAX_BODY_BYTES ?? env.FUNC_BODY_LIMIT,
+});
+
 /**
  * Opens a stage from the environment. `listensOn` says where it will be reachable (`''`: at every address), which the
  * stage may refuse. `close` releases its dependencies.
@@ -67,15 +75,8 @@ export async function openStage<Deps, In, Out, K extends Knobs>(
   log: Logger;
   close: () => Promise<void>;
 }> {
-  // The stock func runtime has names of its own for these.
-  const aliased = {
-    ...env,
-    PORT: env.PORT ?? env.FUNC_PORT,
-    LOG_LEVEL: env.LOG_LEVEL ?? env.FUNC_LOG_LEVEL,
-    KNARR_MAX_BODY_BYTES: env.KNARR_MAX_BODY_BYTES ?? env.FUNC_BODY_LIMIT,
-  };
   const knobs = { ...runtimeKnobs, ...stage.knobs };
-  const config = readConfig(knobs, aliased) as Config<typeof runtimeKnobs> & Config<K>;
+  const config = readConfig(knobs, withAliases(env)) as Config<typeof runtimeKnobs> & Config<K>;
   stage.checkAddress?.(listensOn(config), config);
   const log = createLogger(config.logLevel, { stage: stage.name });
   const metrics = createMetrics();
@@ -99,11 +100,27 @@ export async function start<Deps, In, Out, K extends Knobs>(
   stage: Stage<Deps, In, Out, K>,
   env: Record<string, string | undefined>,
 ): Promise<Served> {
-  const { running, config, log, close } = await openStage(stage, env, addressOf).catch((thrown: unknown) => {
-    if (!(thrown instanceof ConfigError)) throw thrown;
-    process.stderr.write(`${thrown.message}\n`);
-    process.exit(78); // EX_CONFIG
-  });
+  const { running, config, log, close } = await openStage(stage, env, addressOf).catch(exitMisconfigured);
+  return serveProcess(running, config, log, close);
+}
+
+/** Exit code of a process whose configuration is wrong (EX_CONFIG of sysexits.h). */
+const MISCONFIGURED = 78;
+
+/** Ends the process for a wrong configuration; whatever else was thrown goes on. */
+export function exitMisconfigured(thrown: unknown): never {
+  if (!(thrown instanceof ConfigError)) throw thrown;
+  process.stderr.write(`${thrown.message}\n`);
+  process.exit(MISCONFIGURED);
+}
+
+/** Serves until SIGTERM or SIGINT, then drains, closes and exits: with 1 when `close` fails. */
+export async function serveProcess(
+  running: Pick<RunningStage, 'fetch' | 'drain'>,
+  config: Config<typeof runtimeKnobs>,
+  log: Logger,
+  close: () => Promise<void>,
+): Promise<Served> {
   const served = await serve(running, {
     port: config.port,
     hostname: addressOf(config),
