@@ -89,6 +89,20 @@ export function vectorStoreContract(
     });
 
     test.each([
+      ['layer', 'The boundary-layer grows.'],
+      ['output', 'Its input/output is slow.'],
+      ['1087', 'He reigned 1066-1087.'],
+      ['1066000', 'It holds 1,066,000 people.'],
+      ['herve', 'Hervé served in Byzantium.'],
+      ['example', 'Write to norman@example.org.'],
+      ['首都', '北京是中国的首都。'],
+    ])('lexical search finds %s in %s', async (text, body) => {
+      const tenant = `part-${text}`;
+      await store.upsert(scopeOf(tenant), [point(tenant, 'a', { text: body })]);
+      expect(await find(tenant, { mode: 'lexical', text })).toEqual(['a']);
+    });
+
+    test.each([
       '',
       '   ',
       'the of and',

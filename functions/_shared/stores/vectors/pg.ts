@@ -6,6 +6,7 @@ import { migrate } from '../sql/migrate.ts';
 import { checkQuery, checkVectors } from './check.ts';
 import { filterSql } from './filter-sql.ts';
 import { fuseRanks } from './fusion.ts';
+import { lexicalText } from './lexical/text.ts';
 import { maintenance } from './maintenance.ts';
 import type { Point, PointHit, VectorQuery, VectorStore } from './port.ts';
 import { migrations, type PointTable, pointTables } from './tables.ts';
@@ -84,7 +85,7 @@ async function insert(
       point.version,
       point.chunk,
       point.vector,
-      point.text.replaceAll('\0', ' '),
+      lexicalText(point.text),
       textHash(point.text),
       JSON.stringify(point.metadata),
       point.acl,
@@ -126,7 +127,7 @@ async function search(
   const dense = async () =>
     (await ranked('embedding <=> $1::vector', '1 - (embedding <=> $1::vector)', query.vector)).rows;
   const lexical = async () => {
-    const text = (query.text ?? '').replaceAll('\0', ' ');
+    const text = lexicalText(query.text ?? '');
     const distance = `body <@> to_bm25query($1::text, '${table.name}_lexical')`;
     // pg_textsearch gives BM25 as a negative distance, 0 for a row without any of the words.
     const { rows } = await ranked(distance, `-(${distance})`, text);

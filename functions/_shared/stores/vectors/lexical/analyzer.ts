@@ -1,4 +1,5 @@
 import type { Queryable } from '../../sql/database.ts';
+import { lexicalText } from './text.ts';
 
 /** How often each term comes in a text. */
 export type Terms = Map<string, number>;
@@ -9,9 +10,9 @@ export type Analyzer = (texts: readonly string[]) => Promise<Terms[]>;
 export const TEXT_CONFIG = 'english';
 
 /**
- * The analyzer of every vector store: PostgreSQL's own parser, stop words and Snowball stemmer. The embedded store has it
- * inside its BM25 index; a store elsewhere asks the documents' database for it, which any PostgreSQL can answer, so that
- * the same words match everywhere.
+ * The analyzer of every vector store: words as {@link lexicalText} parts them, then PostgreSQL's stop words and Snowball
+ * stemmer. The embedded store has these inside its BM25 index; a store elsewhere asks the documents' database for them,
+ * which any PostgreSQL can answer, so that the same words match everywhere.
  */
 export function postgresAnalyzer(database: Queryable): Analyzer {
   return async (texts) => {
@@ -22,7 +23,7 @@ export function postgresAnalyzer(database: Queryable): Analyzer {
        from (select place, to_tsvector('${TEXT_CONFIG}', text) as v
              from unnest($1::text[]) with ordinality as given (text, place)) as analyzed
        order by place`,
-      [texts.map((text) => text.replaceAll('\0', ' '))],
+      [texts.map(lexicalText)],
     );
     return rows.map(({ terms, counts }) => new Map(terms.map((term, n) => [term, counts[n] as number])));
   };
