@@ -26,15 +26,21 @@ export function extractMarkdown(source: string): Extracted {
   let kind: 'paragraph' | 'item' = 'paragraph';
   let level: number | undefined;
   let cells: string[] | undefined;
+  let row = '';
+  const lines = content.split('\n');
 
   for (const token of tokens) {
     if (token.type === 'list_item_open') kind = 'item';
     else if (token.type === 'bullet_list_close' || token.type === 'ordered_list_close') kind = 'paragraph';
     else if (token.type === 'heading_open') level = Number(token.tag.slice(1));
     else if (token.type === 'heading_close') level = undefined;
-    else if (token.type === 'tr_open') cells = [];
-    else if (token.type === 'tr_close') {
-      builder.add('table', (cells ?? []).join(' | '));
+    else if (token.type === 'tr_open') {
+      cells = [];
+      row = lines[token.map?.[0] ?? -1] ?? '';
+    } else if (token.type === 'tr_close') {
+      // Cells beyond those of the head are left out of the tokens (GFM §4.10), not out of the text.
+      const isWhole = cellsIn(row) <= (cells?.length ?? 0);
+      builder.add('table', isWhole ? (cells ?? []).join(' | ') : row);
       cells = undefined;
     } else if (token.type === 'fence' || token.type === 'code_block') builder.add('code', token.content);
     else if (token.type === 'html_block') addHtml(builder, token.content);
@@ -59,6 +65,12 @@ function inlineText(token: Token): string {
     })
     .join('');
 }
+
+const cellsIn = (row: string): number =>
+  row
+    .trim()
+    .replace(/^\||(?<!\\)\|$/g, '')
+    .split(/(?<!\\)\|/).length;
 
 /** The title and length of YAML front matter; what only looks like it is text. */
 function readFrontMatter(text: string): { title: string | null; length: number } {
