@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { KnarrError } from '../../_shared/errors.ts';
 import type { CloudEvent } from '../../_shared/events.ts';
 import { readBody } from '../../_shared/runtime/body.ts';
@@ -45,6 +46,8 @@ export function createBroker(topology: Topology, options: BrokerOptions): Embedd
   const { log, admissionMs = ADMISSION_MS } = options;
   const limits = { ...LIMITS, ...options.limits };
   const stop = new AbortController();
+  // Every delivery under way listens.
+  setMaxListeners(0, stop.signal);
   let accepting = true;
   let closed = false;
 

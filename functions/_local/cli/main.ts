@@ -1,5 +1,6 @@
 import { Command, InvalidArgumentError, Option } from 'commander';
 import packageJson from '../../../package.json' with { type: 'json' };
+import { ConfigError } from '../../_shared/config.ts';
 import { KnarrError } from '../../_shared/errors.ts';
 import { ApiError, apiClient, DEFAULT_URL } from './client.ts';
 import { ask, type SearchFlags, search } from './commands/ask.ts';
@@ -34,7 +35,8 @@ const program = new Command('knarr')
     'after',
     `
 On a terminal the output is text, in a pipe JSON.
-Exit codes: 0 done, 1 failed, 2 the sources do not answer the question, 130 interrupted.
+Exit codes: 0 done, 1 failed, 2 the sources do not answer the question, 78 misconfigured,
+130 interrupted.
 
 Examples:
   $ knarr up
@@ -164,6 +166,9 @@ examples(
   ['knarr eval test/data/cranfield', 'knarr eval test/data/squad2-dev-slice'],
 );
 
+/** EX_CONFIG of sysexits.h, as every stage's process ends. */
+const MISCONFIGURED = 78;
+
 // A reader that has seen enough (`| head`) is no failure.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (error.code === 'EPIPE') process.exit(0);
@@ -176,7 +181,7 @@ try {
   const error = thrown as Error;
   output().data({ error: problemOf(error) });
   process.stderr.write(`knarr: ${globals().verbose ? error.stack : error.message}\n`);
-  process.exitCode = 1;
+  process.exitCode = error instanceof ConfigError ? MISCONFIGURED : 1;
 }
 
 function problemOf(error: Error): Record<string, unknown> {

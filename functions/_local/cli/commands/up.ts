@@ -2,7 +2,7 @@ import { dirname, relative } from 'node:path';
 import { asset } from '../../../_shared/assets.ts';
 import { KnarrError } from '../../../_shared/errors.ts';
 import { type Pipeline, startPipeline } from '../../run/pipeline.ts';
-import { apiClient, DEFAULT_URL } from '../client.ts';
+import { ApiError, apiClient, DEFAULT_URL } from '../client.ts';
 import { interruption } from '../interrupt.ts';
 import type { Output } from '../output.ts';
 import { ingestSources } from '../send.ts';
@@ -65,9 +65,18 @@ async function ingestExamples(output: Output, { url }: Pipeline, signal: AbortSi
   ];
   const pattern: FilePattern = { folder, patterns, ignoreCase: false, root: folder };
   const sources = await findFiles(pattern);
+  const client = apiClient(url, process.env.KNARR_TOKEN);
+  try {
+    await client.json('GET', '/v1/collections');
+  } catch (thrown) {
+    if (signal.aborted) return;
+    if (!(thrown instanceof ApiError)) throw thrown;
+    // With authentication, whose documents they would be is for somebody else to say.
+    return output.note(`No sample documents: ${thrown.message}`);
+  }
   const progress = output.progress(`Ingesting ${sources.length} sample documents …`);
   const options = { collection: 'default', concurrency: 4, signal };
-  const summary = await ingestSources(apiClient(url), sources, options, ({ id }, done) =>
+  const summary = await ingestSources(client, sources, options, ({ id }, done) =>
     progress.show(`Ingesting ${sources.length} sample documents … ${done} done: ${id}`),
   );
   progress.stop();
