@@ -3,7 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { postgresMissing, startPostgres } from '../support/postgres.ts';
+import { postgresMissing, startPostgres, type TestPostgres } from '../support/postgres.ts';
 import type { Faults } from './boundaries.ts';
 import { Ledger } from './ledger.ts';
 import { judge, type Verdict, VIOLATIONS } from './oracle.ts';
@@ -30,6 +30,8 @@ export interface Trial {
   random: Random;
   scale: number;
   folder: string;
+  /** The server of the documents, where they are on one. */
+  postgres: TestPostgres | undefined;
 }
 
 export interface Report {
@@ -49,6 +51,8 @@ export interface Scenario {
   name: string;
   tenants?: number;
   faults?: Faults;
+  /** Stores that it makes sense on. Default all. */
+  stores?: readonly Store[];
   /** Does its worst; says what it did. Throws for a violation of its own. */
   run(trial: Trial): Promise<Record<string, number>>;
 }
@@ -79,6 +83,7 @@ export async function runScenario(scenario: Scenario, options: RunOptions): Prom
       random,
       scale: options.scale,
       folder,
+      postgres,
     });
     const verdict = await judge(system.url, tenants, ledger);
     const violations = VIOLATIONS.reduce((sum, kind) => sum + verdict[kind], 0);

@@ -5,10 +5,14 @@ export interface Act {
   tenant: string;
   document: string;
   kind: 'put' | 'delete';
+  /** Place among all acts. */
+  order: number;
   /** A word that stands in this content and nowhere else; '' for a deletion. */
   marker: string;
   /** The version that was acknowledged; undefined: nobody knows whether it happened. */
   version?: number;
+  /** What it did was taken back by restoring an older state: it must not be found. */
+  undone?: boolean;
 }
 
 /** What the prober did and what the system acknowledged: on disk, outside of the system. */
@@ -16,9 +20,14 @@ export class Ledger {
   readonly acts = new Map<string, Act[]>();
   readonly #file: number;
   #acknowledged = 0;
+  #begun = 0;
 
   constructor(path: string) {
     this.#file = openSync(path, 'a');
+  }
+
+  get begun(): number {
+    return this.#begun;
   }
 
   get acknowledged(): number {
@@ -26,7 +35,8 @@ export class Ledger {
   }
 
   /** Written before anything is sent. */
-  begin(act: Act): Act {
+  begin(given: Omit<Act, 'order'>): Act {
+    const act: Act = { ...given, order: this.#begun++ };
     const key = JSON.stringify([act.tenant, act.document]);
     this.acts.set(key, [...(this.acts.get(key) ?? []), act]);
     this.#write({ begin: act });
@@ -37,6 +47,12 @@ export class Ledger {
     act.version = version;
     this.#acknowledged++;
     this.#write({ acknowledged: act });
+  }
+
+  /** From here on, everything that was done is as if it had never been. */
+  undoSince(acts: number): void {
+    for (const act of [...this.acts.values()].flat()) if (act.order >= acts) act.undone = true;
+    this.#write({ undone: acts });
   }
 
   close(): void {

@@ -22,7 +22,7 @@ let violations = 0;
 console.log(`faults: ${machine()}`);
 do {
   for (const store of stores) {
-    for (const scenario of scenarios) {
+    for (const scenario of scenarios.filter(({ stores: on }) => on?.includes(store) ?? true)) {
       const report = await runScenario(scenario, { store, seed, scale: Number(values.scale) });
       violations += report.violations;
       print(report);

@@ -75,8 +75,9 @@ export async function judge(
     const versions = await history(url, tenant, document);
     for (const { state } of versions) verdict.ended[state] = (verdict.ended[state] ?? 0) + 1;
     const known = new Map(versions.map((version) => [version.version, version]));
-    const acknowledged = acts.filter((act) => act.version !== undefined);
-    const unknown = acts.length - acknowledged.length;
+    const done = acts.filter((act) => !act.undone);
+    const acknowledged = done.filter((act) => act.version !== undefined);
+    const unknown = done.length - acknowledged.length;
     for (const { version } of acknowledged) {
       const ended = known.get(version as number);
       if (!ended || !ENDED.has(ended.state)) blame('missing', `${document} v${version}: ${ended?.state}`);
@@ -119,13 +120,15 @@ async function checkContent(
   blame: Blame,
 ): Promise<void> {
   const expected =
-    head?.state === 'indexed' ? acts.find(({ version }) => version === head.version)?.marker : undefined;
+    head?.state === 'indexed'
+      ? acts.find(({ version, undone }) => version === head.version && !undone)?.marker
+      : undefined;
   const isUnheard = head?.state === 'indexed' && expected === undefined;
-  for (const { marker, version } of acts) {
+  for (const { marker, version, undone } of acts) {
     if (marker === '') continue;
     const found = await passages(url, tenant, marker);
     const here = found.filter((passage) => passage.text.includes(marker));
-    const isHead = marker === expected || (isUnheard && version === undefined);
+    const isHead = marker === expected || (isUnheard && version === undefined && !undone);
     if (!isHead && here.length > 0)
       blame('resurrected', `${document}: ${marker} of v${version}, head ${head?.state}`);
     if (marker === expected && here.length !== 1) {

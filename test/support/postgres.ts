@@ -1,6 +1,6 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { chownSync, existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { chownSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -10,6 +10,10 @@ import { freePort } from './ports.ts';
 /** A PostgreSQL server for tests; `url` names an empty database of its own. */
 export interface TestPostgres {
   url: string;
+  /** Keeps the database as it is now; the returned function puts it back. Nobody may be connected, either time. */
+  snapshot(): Promise<() => Promise<void>>;
+  /** Stops the server's processes (SIGSTOP) until the returned function is called. Only of a server started here. */
+  freeze(): () => void;
   stop(): Promise<void>;
 }
 
@@ -36,7 +40,7 @@ export function postgresMissing(): string | undefined {
 /** An empty database on the server of `KNARR_TEST_POSTGRES_URL`, or on one started for it in a temporary folder. */
 export async function startPostgres(): Promise<TestPostgres> {
   const given = process.env.KNARR_TEST_POSTGRES_URL;
-  if (given) return databaseOn(given, async () => {});
+  if (given) return databaseOn(given, undefined, async () => {});
   const bin = binaries();
   if (!bin) throw new Error(`No PostgreSQL server: install postgresql, or set KNARR_TEST_POSTGRES_URL.`);
   const folder = mkdtempSync(join(tmpdir(), 'knarr-postgres-'));
@@ -54,7 +58,7 @@ export async function startPostgres(): Promise<TestPostgres> {
     ['-D', data, '-p', String(port), '-c', 'listen_addresses=127.0.0.1', '-c', 'unix_socket_directories='],
     { ...account, cwd: folder, stdio: 'ignore' },
   );
-  return databaseOn(`postgres://knarr@127.0.0.1:${port}/postgres`, async () => {
+  return databaseOn(`postgres://knarr@127.0.0.1:${port}/postgres`, server.pid, async () => {
     // SIGINT: PostgreSQL's fast shutdown.
     if (server.exitCode === null && server.kill('SIGINT')) await once(server, 'exit');
     rmSync(folder, { recursive: true, force: true });
@@ -70,7 +74,11 @@ function unprivileged(folder: string): { uid?: number; gid?: number } {
   return account;
 }
 
-async function databaseOn(server: string, stop: () => Promise<void>): Promise<TestPostgres> {
+async function databaseOn(
+  server: string,
+  pid: number | undefined,
+  stop: () => Promise<void>,
+): Promise<TestPostgres> {
   const name = `knarr_test_${process.pid}_${Math.random().toString(36).slice(2)}`;
   const run = async (statement: string) => {
     const client = new pg.Client({ connectionString: server });
@@ -82,12 +90,31 @@ async function databaseOn(server: string, stop: () => Promise<void>): Promise<Te
   url.pathname = `/${name}`;
   return {
     url: url.href,
+    async snapshot() {
+      await run(`create database ${name}_kept template ${name}`);
+      return async () => {
+        await run(`drop database ${name} with (force)`);
+        await run(`alter database ${name}_kept rename to ${name}`);
+      };
+    },
+    freeze() {
+      if (pid === undefined) throw new Error('This server is not ours to stop.');
+      const pids = [pid, ...childrenOf(pid)];
+      for (const one of pids) process.kill(one, 'SIGSTOP');
+      return () => {
+        for (const one of pids) process.kill(one, 'SIGCONT');
+      };
+    },
     async stop() {
-      await run(`drop database ${name} with (force)`);
+      await run(`drop database if exists ${name} with (force)`);
+      await run(`drop database if exists ${name}_kept with (force)`);
       await stop();
     },
   };
 }
+
+const childrenOf = (pid: number): number[] =>
+  readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ').filter(Boolean).map(Number);
 
 /** While the server starts it refuses connections. */
 async function patiently(work: () => Promise<void>): Promise<void> {
