@@ -4,6 +4,7 @@ import { ConfigError } from '../../_shared/config.ts';
 import { KnarrError } from '../../_shared/errors.ts';
 import { ApiError, apiClient, DEFAULT_URL } from './client.ts';
 import { ask, type SearchFlags, search } from './commands/ask.ts';
+import type { EvalOptions } from './commands/eval.ts';
 import { type IngestOptions, ingest } from './commands/ingest.ts';
 import { type DocumentsOptions, deadLetters, documents, status } from './commands/inspect.ts';
 import { createOutput, type Output } from './output.ts';
@@ -52,6 +53,22 @@ interface Globals {
 }
 const globals = () => program.opts<Globals>();
 const output = () => createOutput(globals().json ?? process.stdout.isTTY !== true);
+
+const EVAL_HELP = `
+Retrieval, each in [0, 1], means over all judged queries; a document ranks where its best chunk does:
+  nDCG@10     graded relevance of the first ten, discounted by rank, against the ideal order
+  recall@k    share of the relevant documents among the first k
+  MRR@10      1 / rank of the first relevant document
+
+Answers, from five passages:
+  contains a gold answer     of the answerable questions
+  token F1, exact match      as SQuAD measures them; whole sentences score low
+  citations                  of those in answers to answerable questions: how many name the gold
+                             passage, and how many quote a gold answer
+  said not to be answered    wrong for an answerable question, right for an unanswerable one
+  even half, odd half        the questions on documents at even and odd places of the corpus
+
+docs/quality.md says more, with the figures.`;
 
 /** Runs a command that talks to a server; its result is the exit code. */
 function remote<A extends unknown[]>(
@@ -159,11 +176,17 @@ examples(
     .command('eval')
     .description('measure retrieval and answers on a collection in BEIR layout, in a store of its own')
     .argument('<folder>', 'with corpus.jsonl, and queries.jsonl + qrels.tsv or questions.jsonl')
-    .action(async (folder: string) => {
+    .option('--foreign <folder>', 'also ask the questions of a collection on other subjects')
+    .addHelpText('after', EVAL_HELP)
+    .action(async (folder: string, options: EvalOptions) => {
       const { evaluate } = await import('./commands/eval.ts');
-      process.exitCode = await evaluate(output(), folder);
+      process.exitCode = await evaluate(output(), folder, options);
     }),
-  ['knarr eval test/data/cranfield', 'knarr eval test/data/squad2-dev-slice'],
+  [
+    'knarr eval test/data/cranfield',
+    'knarr eval test/data/squad2-dev-slice --foreign test/data/cranfield',
+    'KNARR_GENERATE_EVIDENCE=0.5 knarr eval test/data/squad2-dev-slice --json',
+  ],
 );
 
 /** EX_CONFIG of sysexits.h, as every stage's process ends. */

@@ -15,6 +15,11 @@ test('normalises as SQuAD does', () => {
 test('a gold answer is found as whole words', () => {
   expect(containsAnswer('It lies in the North of France.', ['France'])).toBe(true);
   expect(containsAnswer('They spoke Francien.', ['Franc'])).toBe(false);
+  expect(
+    containsAnswer("In Rollo's time, the class DTIME(f(n)) of NP-problems, 75% of them", ['Rollo']),
+  ).toBe(true);
+  expect(containsAnswer('the class DTIME(f(n)), 75%', ['DTIME(f(n)) 75'])).toBe(true);
+  expect(containsAnswer('King of the French', ['king of French'])).toBe(true);
   expect(containsAnswer('anything', ['the'])).toBe(false);
 });
 
@@ -51,12 +56,14 @@ test('scores a set', () => {
     },
   ];
   expect(scoreAnswers(asked)).toMatchObject({
-    passageRecall: 0.5,
-    containsGold: 0.5,
-    exactMatch: 0,
-    abstainedWrongly: 0.5,
-    abstainedRightly: 1,
-    citationToPassage: 0.5,
-    citationToAnswer: 0.5,
+    passage_recall: 0.5,
+    contains_gold: 0.5,
+    exact_match: 0,
+    abstained_wrongly: 0.5,
+    abstained_rightly: 1,
+    answered_wrongly: 0,
+    citation_to_passage: 0.5,
+    citation_to_answer: 0.5,
   });
+  expect(scoreAnswers(asked.slice(0, 2))).toMatchObject({ questions: 2, abstained_rightly: null });
 });

@@ -1,4 +1,4 @@
-/** Answers and text measured against gold answers, as SQuAD's evaluation script does (Rajpurkar et al. 2018). */
+/** Answers measured against gold answers; token F1 and exact match as in SQuAD's own script (Rajpurkar et al. 2018). */
 
 /** Lower case, without punctuation and articles, single spaces. */
 export function normaliseAnswer(text: string): string {
@@ -11,14 +11,19 @@ export function normaliseAnswer(text: string): string {
     .join(' ');
 }
 
-/** Whether some gold answer stands in the text, as whole words after normalising. */
+/** Whether some gold answer stands in the text word for word; case, articles and what is between words do not count. */
 export function containsAnswer(text: string, gold: readonly string[]): boolean {
-  const haystack = ` ${normaliseAnswer(text)} `;
+  const haystack = ` ${plainWords(text)} `;
   return gold.some((answer) => {
-    const needle = normaliseAnswer(answer);
+    const needle = plainWords(answer);
     return needle !== '' && haystack.includes(` ${needle} `);
   });
 }
+
+const plainWords = (text: string) =>
+  (text.toLowerCase().match(/[\p{L}\p{N}\p{M}]+/gu) ?? [])
+    .filter((word) => !['a', 'an', 'the'].includes(word))
+    .join(' ');
 
 /** 1 when the text is a gold answer after normalising, else 0. */
 export function exactMatch(text: string, gold: readonly string[]): number {
@@ -54,57 +59,60 @@ export interface AnsweredQuestion {
   };
 }
 
-/** All in [0, 1]; NaN where no question counts. */
+/** All in [0, 1], or null where no question counts. */
 export interface AnswerScores {
+  questions: number;
   /** Of the answerable questions: the gold passage is among the sources. */
-  passageRecall: number;
+  passage_recall: number | null;
   /** Of the answerable questions: the answer contains a gold answer. */
-  containsGold: number;
-  tokenF1: number;
-  exactMatch: number;
-  /** Of the answerable questions: it said that the sources do not answer. */
-  abstainedWrongly: number;
-  /** Of the unanswerable questions: it said that the sources do not answer. */
-  abstainedRightly: number;
+  contains_gold: number | null;
+  token_f1: number | null;
+  exact_match: number | null;
   /** Of the citations in answers to answerable questions: to the gold passage. */
-  citationToPassage: number;
+  citation_to_passage: number | null;
   /** Of these citations: the cited range contains a gold answer. */
-  citationToAnswer: number;
+  citation_to_answer: number | null;
+  /** Of the answerable questions: it said that the sources do not answer. */
+  abstained_wrongly: number | null;
+  /** Of the unanswerable questions: it said that the sources do not answer. */
+  abstained_rightly: number | null;
+  /** Of the unanswerable questions: it answered all the same. */
+  answered_wrongly: number | null;
 }
 
-/** Scores a whole set of questions. */
-export function scoreAnswers(asked: readonly AnsweredQuestion[]): AnswerScores & Record<string, number> {
+/** Scores a set of questions. What was said instead of an answer counts as no answer. */
+export function scoreAnswers(asked: readonly AnsweredQuestion[]): AnswerScores {
   const answerable = asked.filter(({ question }) => question.answerable);
   const unanswerable = asked.filter(({ question }) => !question.answerable);
   const citations = answerable.flatMap(({ question, result }) =>
     result.citations.map((citation) => ({ question, result, ...citation })),
   );
+  const ofAnswer = (measure: (text: string, gold: readonly string[]) => number | boolean) =>
+    mean(answerable, ({ question, result }) =>
+      result.answered ? measure(result.answer, question.answers) : 0,
+    );
   return {
-    passageRecall: mean(answerable, ({ question, result }) =>
+    questions: asked.length,
+    passage_recall: mean(answerable, ({ question, result }) =>
       result.sources.some(({ document }) => document === question.passage),
     ),
-    containsGold: mean(
-      answerable,
-      ({ question, result }) => result.answered && containsAnswer(result.answer, question.answers),
-    ),
-    tokenF1: mean(answerable, ({ question, result }) =>
-      result.answered ? tokenF1(result.answer, question.answers) : 0,
-    ),
-    exactMatch: mean(answerable, ({ question, result }) =>
-      result.answered ? exactMatch(result.answer, question.answers) : 0,
-    ),
-    abstainedWrongly: mean(answerable, ({ result }) => !result.answered),
-    abstainedRightly: mean(unanswerable, ({ result }) => !result.answered),
-    citationToPassage: mean(
+    contains_gold: ofAnswer(containsAnswer),
+    token_f1: ofAnswer(tokenF1),
+    exact_match: ofAnswer(exactMatch),
+    citation_to_passage: mean(
       citations,
       ({ question, result, source }) => result.sources[source]?.document === question.passage,
     ),
-    citationToAnswer: mean(citations, ({ question, result, start, end }) =>
+    citation_to_answer: mean(citations, ({ question, result, start, end }) =>
       containsAnswer(result.answer.slice(start, end), question.answers),
     ),
+    abstained_wrongly: mean(answerable, ({ result }) => !result.answered),
+    abstained_rightly: mean(unanswerable, ({ result }) => !result.answered),
+    answered_wrongly: mean(unanswerable, ({ result }) => result.answered),
   };
 }
 
-function mean<T>(items: readonly T[], value: (item: T) => number | boolean): number {
+function mean<T>(items: readonly T[], value: (item: T) => number | boolean): number | null {
+  if (items.length === 0) return null;
   return items.reduce((sum, item) => sum + Number(value(item)), 0) / items.length;
 }

@@ -2,7 +2,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import PQueue from 'p-queue';
 import type { GenerateOutput, Passage, SearchMode } from '../../_shared/contracts.ts';
 import { type ApiClient, ApiError } from '../cli/client.ts';
-import type { EvalCollection, EvalDocument, EvalQuestion } from './collection.ts';
+import { type AnsweredQuestion, type AnswerScores, scoreAnswers } from './answers.ts';
+import type { EvalCollection, EvalDocument } from './collection.ts';
 import { type RankingScores, scoreRankings } from './ranking.ts';
 
 const COLLECTION = 'eval';
@@ -67,20 +68,37 @@ export async function measureRetrieval(
   return scoreRankings(rankings, collection.qrels);
 }
 
-export interface AskedQuestion {
-  question: EvalQuestion;
-  result: Pick<GenerateOutput, 'answered' | 'citations'> & { answer: string; sources: Passage[] };
+type Asked = Pick<GenerateOutput, 'answered' | 'citations'> & { answer: string; sources: Passage[] };
+
+/** Asks on five passages, as the API does by default. */
+const ask = (client: ApiClient, question: string) =>
+  client.json<Asked>('POST', '/v1/rag', { question, collection: COLLECTION, limit: 5 });
+
+/**
+ * Scores of all questions, and of each half: those on documents at even and at odd places of the corpus, from 0. What
+ * was tuned on one half is measured by the other.
+ */
+export type AnswerReport = Record<'all' | 'even' | 'odd', AnswerScores>;
+
+/** Asks every question of a question-answering set. */
+export async function measureAnswers(
+  client: ApiClient,
+  { documents, questions }: EvalCollection,
+): Promise<AnswerReport> {
+  const places = new Map(documents.map(({ id }, place) => [id, place]));
+  const asked: AnsweredQuestion[] = [];
+  for (const question of questions) asked.push({ question, result: await ask(client, question.text) });
+  const half = (rest: 0 | 1) =>
+    scoreAnswers(asked.filter(({ question }) => (places.get(question.passage) ?? 0) % 2 === rest));
+  return { all: scoreAnswers(asked), even: half(0), odd: half(1) };
 }
 
-/** Asks every question on five passages. */
-export async function askQuestions(
+/** How many of the questions, none of which the documents answer, are said not to be answered; a share in [0, 1]. */
+export async function measureAbstention(
   client: ApiClient,
-  questions: readonly EvalQuestion[],
-): Promise<AskedQuestion[]> {
-  const asked: AskedQuestion[] = [];
-  for (const question of questions) {
-    const body = { question: question.text, collection: COLLECTION, limit: 5 };
-    asked.push({ question, result: await client.json<AskedQuestion['result']>('POST', '/v1/rag', body) });
-  }
-  return asked;
+  questions: readonly string[],
+): Promise<{ questions: number; abstained: number }> {
+  let abstained = 0;
+  for (const question of questions) if (!(await ask(client, question)).answered) abstained++;
+  return { questions: questions.length, abstained: abstained / questions.length };
 }

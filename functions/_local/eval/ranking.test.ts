@@ -31,8 +31,8 @@ test('queries that found nothing count', () => {
     ['q2', judged],
   ]);
   expect(scoreRankings(new Map([['q1', ['a', 'b']]]), qrels)).toMatchObject({
-    ndcg10: 0.5,
-    recall100: 0.5,
-    mrr10: 0.5,
+    'nDCG@10': 0.5,
+    'recall@100': 0.5,
+    'MRR@10': 0.5,
   });
 });

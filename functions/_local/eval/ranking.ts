@@ -23,31 +23,33 @@ export function reciprocalRankAt(ranking: readonly string[], judgements: Judgeme
   return rank === -1 ? 0 : 1 / (rank + 1);
 }
 
-export interface RankingScores {
-  ndcg10: number;
-  recall1: number;
-  recall5: number;
-  recall10: number;
-  recall100: number;
-  mrr10: number;
-}
+type Measure = (ranking: readonly string[], judgements: Judgements) => number;
+
+/** By their usual names, as `ir_measures` has them. */
+const MEASURES = {
+  'nDCG@10': (ranking, judged) => ndcgAt(ranking, judged, 10),
+  'recall@1': (ranking, judged) => recallAt(ranking, judged, 1),
+  'recall@5': (ranking, judged) => recallAt(ranking, judged, 5),
+  'recall@10': (ranking, judged) => recallAt(ranking, judged, 10),
+  'recall@100': (ranking, judged) => recallAt(ranking, judged, 100),
+  'MRR@10': (ranking, judged) => reciprocalRankAt(ranking, judged, 10),
+} satisfies Record<string, Measure>;
+
+/** All in [0, 1]. */
+export type RankingScores = Record<keyof typeof MEASURES, number>;
+export const RANKING_MEASURES = Object.keys(MEASURES) as (keyof RankingScores)[];
 
 /** Means over all judged queries; a query without a ranking scores 0. */
 export function scoreRankings(
   rankings: ReadonlyMap<string, readonly string[]>,
   qrels: ReadonlyMap<string, Judgements>,
 ): RankingScores {
-  const mean = (score: (ranking: readonly string[], judgements: Judgements) => number) => {
+  const mean = (measure: Measure) => {
     let sum = 0;
-    for (const [query, judgements] of qrels) sum += score(rankings.get(query) ?? [], judgements);
+    for (const [query, judgements] of qrels) sum += measure(rankings.get(query) ?? [], judgements);
     return qrels.size === 0 ? 0 : sum / qrels.size;
   };
-  return {
-    ndcg10: mean((ranking, judged) => ndcgAt(ranking, judged, 10)),
-    recall1: mean((ranking, judged) => recallAt(ranking, judged, 1)),
-    recall5: mean((ranking, judged) => recallAt(ranking, judged, 5)),
-    recall10: mean((ranking, judged) => recallAt(ranking, judged, 10)),
-    recall100: mean((ranking, judged) => recallAt(ranking, judged, 100)),
-    mrr10: mean((ranking, judged) => reciprocalRankAt(ranking, judged, 10)),
-  };
+  return Object.fromEntries(
+    Object.entries(MEASURES).map(([name, measure]) => [name, mean(measure)]),
+  ) as RankingScores;
 }
