@@ -48,7 +48,14 @@ process.on('message', (message: ReaderSettings | ParseRequest) => {
     );
 });
 // What a library throws where no promise of ours sees it. The process is not to be trusted afterwards.
-process.on('uncaughtException', (thrown) => fail(thrown, () => process.exit(1)));
+process.on('uncaughtException', (thrown: NodeJS.ErrnoException) => {
+  const stop = () => process.exit(1);
+  if (read) fail(thrown, stop);
+  else {
+    const message = `The reader of documents does not start (${thrown.code ?? thrown.name}).`;
+    say({ error: { code: 'unavailable', message } }, stop);
+  }
+});
 // What a library gives up without anybody waiting for it, such as a font.
 process.on('unhandledRejection', () => {});
 // A terminal interrupts all its processes at once; the parent ends this one when it has finished.
