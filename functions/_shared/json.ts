@@ -10,7 +10,7 @@ const MAX_DEPTH = 64;
  */
 export function parseJson(text: string): unknown {
   // A nesting that deep, closed again, takes more than twice as many characters.
-  if (text.length > 2 * MAX_DEPTH && nesting(text) > MAX_DEPTH) {
+  if (text.length > 2 * MAX_DEPTH && survey(text).depth > MAX_DEPTH) {
     throw new KnarrError('invalid_request', `The JSON is nested deeper than ${MAX_DEPTH} levels.`);
   }
   let value: unknown;
@@ -30,7 +30,12 @@ export function parseJson(text: string): unknown {
   return value;
 }
 
-function nesting(text: string): number {
+/** Members of the object whose JSON `text` is, repeated ones too: `JSON.parse` keeps only the last of those. */
+export const countMembers = (text: string): number => survey(text).members;
+
+/** How deep JSON is nested, and how many members its outermost object has. */
+function survey(text: string): { depth: number; members: number } {
+  let members = 0;
   let depth = 0;
   let deepest = 0;
   let quoted = false;
@@ -42,8 +47,9 @@ function nesting(text: string): number {
     } else if (code === 0x22) quoted = true;
     else if (code === 0x7b || code === 0x5b) deepest = Math.max(deepest, ++depth);
     else if (code === 0x7d || code === 0x5d) depth--;
+    else if (code === 0x3a && depth === 1) members++;
   }
-  return deepest;
+  return { depth: deepest, members };
 }
 
 function reachesPrototype(value: unknown): boolean {

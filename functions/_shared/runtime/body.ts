@@ -18,7 +18,7 @@ const DECODERS = {
 export async function readBody(request: Request, limit: number): Promise<Uint8Array> {
   const declared = Number(request.headers.get('content-length') ?? Number.NaN);
   if (declared > limit) throw tooLarge(limit);
-  const encoding = request.headers.get('content-encoding')?.trim().toLowerCase() ?? 'identity';
+  const encoding = encodingOf(request);
   if (encoding === 'identity' && declared >= 0) {
     return new Uint8Array(await request.arrayBuffer().catch(brokenOff));
   }
@@ -30,7 +30,7 @@ export async function readBody(request: Request, limit: number): Promise<Uint8Ar
 /** The body as a stream of decompressed bytes, with the same limits and errors as {@link readBody}. */
 export async function* bodyStream(request: Request, limit: number): AsyncGenerator<Uint8Array> {
   if (!request.body) return;
-  const encoding = request.headers.get('content-encoding')?.trim().toLowerCase() ?? 'identity';
+  const encoding = encodingOf(request);
   const raw = Readable.from(received(request.body as ReadableStream<Uint8Array>, limit));
   if (encoding === 'identity') {
     yield* raw;
@@ -55,6 +55,9 @@ export async function* bodyStream(request: Request, limit: number): AsyncGenerat
     decoder.destroy();
   }
 }
+
+const encodingOf = ({ headers }: Request): string =>
+  headers.get('content-encoding')?.trim().toLowerCase() || 'identity';
 
 async function* received(body: AsyncIterable<Uint8Array>, limit: number): AsyncGenerator<Uint8Array> {
   try {

@@ -1,6 +1,6 @@
 import { KnarrError } from '../errors.ts';
 import type { CloudEvent } from '../events.ts';
-import { parseJson } from '../json.ts';
+import { countMembers, parseJson } from '../json.ts';
 import { decodeUtf8 } from './body.ts';
 import { parseInstant } from './instant.ts';
 
@@ -67,6 +67,8 @@ export function readEvent(headers: Headers, body: Uint8Array): CloudEvent {
 function readBinary(headers: Headers, body: Uint8Array): CloudEvent {
   const event: Record<string, unknown> = {};
   for (const [name, value] of headers) {
+    // Assigned, it would become no member.
+    if (name === 'ce-__proto__') throw malformed('"__proto__" is no attribute name');
     if (name.startsWith('ce-')) event[name.slice(3)] = decodeHeader(name, value);
   }
   if ('data' in event) throw malformed('"data" is no attribute name');
@@ -103,9 +105,12 @@ function readStructured(headers: Headers, body: Uint8Array): CloudEvent {
       'Of the structured event formats only application/cloudevents+json is supported.',
     );
   }
-  const parsed = asMalformed(() => parseJson(decodeUtf8(body)));
+  const text = asMalformed(() => decodeUtf8(body));
+  const parsed = asMalformed(() => parseJson(text));
   if (typeof parsed !== 'object' || parsed === null || Array.isArray(parsed))
     throw malformed('it is not a JSON object');
+  // Of two the first may count on one hop and the last on the next.
+  if (countMembers(text) > Object.keys(parsed).length) throw malformed('a member is given twice');
   const { data, data_base64: base64, ...attributes } = parsed as Record<string, unknown>;
   const event = present(attributes);
   checkAttributes(event);

@@ -1,7 +1,9 @@
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { createServer, maxHeaderSize, type Server, type ServerResponse, STATUS_CODES } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { getRequestListener } from '@hono/node-server';
+import { KnarrError } from '../errors.ts';
+import { problemOf } from './problem.ts';
 import type { RunningStage } from './run.ts';
 
 export interface ServeOptions {
@@ -30,14 +32,21 @@ export async function serve(
   running: Pick<RunningStage, 'fetch' | 'drain'>,
   { port, hostname, drainMs = DRAIN_MS }: ServeOptions,
 ): Promise<Served> {
-  const listener = getRequestListener((request) => running.fetch(request), { overrideGlobalObjects: false });
-  const server = createServer(
-    (incoming: IncomingMessage, outgoing: ServerResponse) => void listener(incoming, outgoing),
-  );
+  const listener = getRequestListener((request) => running.fetch(request));
+  // A request without Host is refused with its reason, and not without a word.
+  const server = createServer({ requireHostHeader: false }, (incoming, outgoing) => {
+    if (incoming.headers.host === undefined) refuseHost(outgoing);
+    else void listener(incoming, outgoing);
+  });
   const inFlight = new Set<ServerResponse>();
   server.prependListener('request', (_, response: ServerResponse) => {
     inFlight.add(response);
     response.once('close', () => inFlight.delete(response));
+  });
+  server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
+    const answered = [...inFlight].some((one) => one.socket === socket && one.headersSent);
+    if (!socket.writable || answered || error.code === 'ECONNRESET') socket.destroy();
+    else socket.end(refusalOf(error), () => socket.destroy());
   });
   server.keepAliveTimeout = 65_000;
   server.headersTimeout = 20_000;
@@ -56,6 +65,35 @@ export async function serve(
       return closing;
     },
   };
+}
+
+function refuseHost(outgoing: ServerResponse): void {
+  const problem = problemOf(new KnarrError('invalid_request', 'The request has no Host header.'));
+  outgoing
+    .writeHead(problem.status, { 'content-type': 'application/problem+json', connection: 'close' })
+    .end(JSON.stringify(problem));
+}
+
+/** What Node's parser refuses, by the code of its error. */
+const REFUSALS: Record<string, [status: number, reason: string]> = {
+  HPE_HEADER_OVERFLOW: [431, `The path and the header fields are larger than ${maxHeaderSize} bytes.`],
+  HPE_CHUNK_EXTENSIONS_OVERFLOW: [413, 'The request is not valid HTTP: its chunk extensions have no end.'],
+  ERR_HTTP_REQUEST_TIMEOUT: [408, 'The request did not arrive in time.'],
+};
+
+/** The answer to what never became a request, after which the connection ends. */
+function refusalOf({ code = '', reason }: NodeJS.ErrnoException & { reason?: string }): string {
+  const why = reason === undefined ? '' : `: ${reason}`;
+  const [status, message] = REFUSALS[code] ?? [400, `The request is not valid HTTP${why}.`];
+  const body = JSON.stringify(problemOf(new KnarrError('invalid_request', message), status));
+  return [
+    `HTTP/1.1 ${status} ${STATUS_CODES[status]}`,
+    'content-type: application/problem+json',
+    `content-length: ${Buffer.byteLength(body)}`,
+    'connection: close',
+    '',
+    body,
+  ].join('\r\n');
 }
 
 async function shutDown(
