@@ -53,11 +53,17 @@ export function openDenials(access: Pick<AccessStore, 'audit'>, log: Logger): De
       if (recorded.has(error)) return;
       recorded.add(error);
       const isFull = gathered.size >= MAX_KINDS;
-      const entry = { tenant, actor: isFull ? 'many' : actor, action, denied: error.code };
+      const entry = {
+        tenant,
+        actor: isFull ? 'many' : actor,
+        action,
+        target: isFull ? undefined : target,
+        denied: error.code,
+      };
       const key = JSON.stringify(Object.values(entry));
       const same = gathered.get(key);
       if (same) same.count++;
-      else gathered.set(key, { ...entry, target, traceId, count: 1 });
+      else gathered.set(key, { ...entry, traceId, count: 1 });
     },
     flush,
     async close() {

@@ -1,8 +1,21 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { LRUCache } from 'lru-cache';
 import type { Identity } from './identity.ts';
 import type { Verified } from './verify.ts';
 
 const MAX_TOKENS = 10_000;
+/** How long a token that held lately waits for its next verification, ms: a store that stands still locks nobody out. */
+const PATIENCE_MS = 50;
+/** How long after a verification it holds without the next one, ms. */
+const GRACE_MS = 60_000;
+
+interface Held {
+  identity: Identity;
+  until: number;
+  /** When it has to be verified again. */
+  fresh: number;
+  verifiedAt: number;
+}
 
 export interface VerifiedCache {
   /** @param hash of the token: the token itself is not kept */
@@ -12,11 +25,11 @@ export interface VerifiedCache {
 }
 
 /**
- * Remembers for `ttlMs` which tokens hold. Those that do not are verified each time: nobody can push out the good ones
+ * Remembers for `ttlMs` which tokens hold, and goes by that for up to a minute while they cannot be verified. Those that do not are verified each time: nobody can push out the good ones
  * with bad ones. The same token is verified once at a time.
  */
 export function verifiedCache(ttlMs: number, verify: (token: string) => Promise<Verified>): VerifiedCache {
-  const holding = new LRUCache<string, { identity: Identity; until: number }>({ max: MAX_TOKENS });
+  const holding = new LRUCache<string, Held>({ max: MAX_TOKENS });
   const pending = new Map<string, Promise<Verified>>();
   let forgotten = 0;
 
@@ -27,7 +40,9 @@ export function verifiedCache(ttlMs: number, verify: (token: string) => Promise<
     // What was verified while something was revoked may be just that.
     if (!verified.refusal && forgotten === before) {
       const { identity, until } = verified;
-      holding.set(hash, { identity, until: Math.min(startedAt + ttlMs, until) });
+      holding.set(hash, { identity, until, fresh: startedAt + ttlMs, verifiedAt: startedAt });
+    } else if (verified.refusal) {
+      holding.delete(hash);
     }
     return verified;
   }
@@ -35,12 +50,13 @@ export function verifiedCache(ttlMs: number, verify: (token: string) => Promise<
   return {
     async verify(hash, token) {
       const known = holding.get(hash);
-      if (known && Date.now() < known.until) return known;
-      const waiting = pending.get(hash);
-      if (waiting) return waiting;
-      const verifying = verifyNow(hash, token).finally(() => pending.delete(hash));
+      const now = Date.now();
+      const holds = known !== undefined && now < known.until;
+      if (holds && now < known.fresh) return known;
+      const verifying = pending.get(hash) ?? verifyNow(hash, token).finally(() => pending.delete(hash));
       pending.set(hash, verifying);
-      return verifying;
+      if (!holds || now - known.verifiedAt > GRACE_MS) return verifying;
+      return Promise.race([verifying.catch(() => known), sleep(PATIENCE_MS, known)]);
     },
     forget(actor) {
       forgotten++;
