@@ -67,7 +67,11 @@ export async function runScenario(scenario: Scenario, options: RunOptions): Prom
     ...env,
     KNARR_DATA_DIR: join(folder, 'data'),
   });
-  const system = createSystem({ folder, port: await freePort(), env: { ...env, KNARR_AUTH: 'keys' } });
+  const system = createSystem({
+    folder,
+    port: await freePort(),
+    env: { ...env, KNARR_AUTH: 'keys', KNARR_OPERATOR_TENANT: 'tenant-0' },
+  });
   system.faults = { seed: options.seed, ...scenario.faults };
   const random = seeded(options.seed);
   const ledger = new Ledger(join(folder, 'ledger.jsonl'));

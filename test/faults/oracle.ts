@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { Drift } from '../../functions/_shared/contracts.ts';
 import type { Act, Ledger } from './ledger.ts';
 import { send, type Tenant } from './prober.ts';
 
@@ -21,7 +22,7 @@ export type Verdict = Record<(typeof VIOLATIONS)[number], number> & {
   /** Versions by how they ended. */
   ended: Record<string, number>;
   /** What the system's own comparison found and repaired before the verdict. */
-  repaired: Record<string, number>;
+  repaired: Drift | undefined;
   examples: string[];
 };
 
@@ -53,7 +54,7 @@ export async function judge(
     resurrected: 0,
     foreign: 0,
     ended: {},
-    repaired: {},
+    repaired: undefined,
     examples: [],
   };
   const blame = (kind: (typeof VIOLATIONS)[number], what: string) => {
@@ -68,7 +69,7 @@ export async function judge(
   }));
   await settle(url, documents, Date.now() + settleMs);
   const [first] = tenants as [Tenant];
-  verdict.repaired = (await send(url, first, 'POST', '/v1/admin/reconcile', { repair: true }))?.body ?? {};
+  verdict.repaired = await reconcile(url, first, true);
   await settle(url, documents, Date.now() + settleMs);
 
   await lanes(documents, async ({ tenant, document, acts }) => {
@@ -95,18 +96,20 @@ export async function judge(
     await checkContent(url, tenant, tenants, { document, acts, head }, blame);
   });
 
-  const drift = (await send(url, first, 'POST', '/v1/admin/reconcile', { repair: false }))?.body;
-  if (!drift || drift.points === undefined) blame('missing', 'no comparison of ledger and vector store');
-  else {
-    const { missing, phantom, duplicate, wrong_hash } = drift;
-    verdict.missing += missing;
-    verdict.phantom += phantom;
-    verdict.duplicate += duplicate;
-    verdict.mismatch += wrong_hash;
-    if (missing + phantom + duplicate + wrong_hash > 0)
-      verdict.examples.push(`drift ${JSON.stringify(drift)}`);
-  }
+  const drift = await reconcile(url, first, false);
+  const { missing, phantom, duplicate, wrong_hash } = drift;
+  verdict.missing += missing;
+  verdict.phantom += phantom;
+  verdict.duplicate += duplicate;
+  verdict.mismatch += wrong_hash;
+  if (missing + phantom + duplicate + wrong_hash > 0) verdict.examples.push(`drift ${JSON.stringify(drift)}`);
   return verdict;
+}
+
+async function reconcile(url: string, tenant: Tenant, repair: boolean): Promise<Drift> {
+  const answer = await patiently(() => send(url, tenant, 'POST', '/v1/admin/reconcile', { repair }));
+  if (answer?.status === 200) return answer.body;
+  throw new Error(`The comparison was answered ${answer?.status} ${JSON.stringify(answer?.body)}.`);
 }
 
 type Blame = (kind: (typeof VIOLATIONS)[number], what: string) => void;

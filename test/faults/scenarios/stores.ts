@@ -61,7 +61,9 @@ async function quiet({ system, tenants }: Trial): Promise<void> {
 
 async function compare({ system, tenants: [tenant] }: Trial): Promise<number> {
   if (!tenant) return 0;
-  const drift = (await send(system.url, tenant, 'POST', '/v1/admin/reconcile', { repair: true }))?.body;
+  const answer = await send(system.url, tenant, 'POST', '/v1/admin/reconcile', { repair: true });
+  if (answer?.status !== 200) throw new Error(`The comparison was answered ${answer?.status}.`);
+  const drift = answer.body;
   const sum = drift.missing + drift.phantom + drift.duplicate + drift.wrong_hash;
   if (sum === 0) throw new Error('There was no drift to repair: this tested nothing.');
   return sum;
