@@ -159,6 +159,10 @@ export interface CloudEvent<T = unknown> {
   [extension: string]: unknown;
 }
 
+/** What a Broker sends to a dead letter sink. */
+export const isDeadLetter = (event: CloudEvent): boolean =>
+  'knativeerrorcode' in event || 'knativeerrordest' in event;
+
 /** What a handler wants said; the runtime makes the CloudEvent of it. `subject` is the document or query id. */
 export interface Emitted<N extends EventName = EventName> {
   name: N;

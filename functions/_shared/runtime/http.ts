@@ -1,7 +1,7 @@
 import { type Context, Hono } from 'hono';
 import packageJson from '../../../package.json' with { type: 'json' };
 import { KnarrError } from '../errors.ts';
-import { type CloudEvent, type EventName, eventType } from '../events.ts';
+import { type CloudEvent, type EventName, eventType, isDeadLetter } from '../events.ts';
 import { parseJson } from '../json.ts';
 import type { Caller, Stage } from '../stage.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
@@ -56,12 +56,16 @@ export function createApp<Deps, In, Out>(
     });
   }
 
-  /** One event is the reply; several go to the Broker before the answer, so that a failure is retried as a whole. */
+  /**
+   * One event is the reply, except to a dead letter: a Broker discards that one. Several go to the Broker before the
+   * answer, so that a failure is retried as a whole.
+   */
   async function answerEvent(request: Request): Promise<Response> {
-    const produced = await running.receive(await eventOf(request, maxBody), request.signal);
+    const event = await eventOf(request, maxBody);
+    const produced = await running.receive(event, request.signal);
     const [only] = produced;
     if (only === undefined) return new Response(null, { status: 204 });
-    if (produced.length === 1) {
+    if (produced.length === 1 && !(publisher && isDeadLetter(event))) {
       const { headers, body } = writeBinary(only);
       return new Response(body, { status: 200, headers });
     }

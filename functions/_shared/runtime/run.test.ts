@@ -95,6 +95,14 @@ test('nothing emitted is 204; several go to the publisher, then 202', async () =
   expect(published).toHaveLength(2);
 });
 
+test('what a dead letter sink says is published: a Broker discards its reply', async () => {
+  const letter = { 'ce-knativeerrorcode': '500', 'ce-knativeerrordest': 'http://embed/' };
+  const before = published.length;
+  const answer = await event('letter', letter);
+  expect([answer.status, await answer.text()]).toEqual([202, '']);
+  expect(published.slice(before)).toMatchObject([{ subject: 'letter', tenant: 'acme' }]);
+});
+
 test('a permanent failure of an event is never a status that a Broker retries', async () => {
   const answer = await event('missing');
   expect(answer.status).toBe(422);

@@ -7,6 +7,7 @@ import {
   type EventData,
   type EventName,
   eventName,
+  isDeadLetter,
   toCloudEvent,
 } from '../events.ts';
 import type { Call, Context, EventBinding, Logger, Publisher, Stage } from '../stage.ts';
@@ -97,14 +98,13 @@ export function runStage<Deps, In, Out>(
    * be later still, and as a dead letter it ends where it is seen. Dead letters have no deadline.
    */
   async function receive(event: CloudEvent, signal: AbortSignal): Promise<CloudEvent[]> {
-    const isDeadLetter = 'knativeerrorcode' in event || 'knativeerrordest' in event;
     const attributes = readAttributes(event);
-    const deadline = isDeadLetter ? undefined : attributes.deadline;
+    const deadline = isDeadLetter(event) ? undefined : attributes.deadline;
     return work('event', { ...attributes, principals: ['*'], deadline, signal }, async (context) => {
       if (hasPassed(deadline))
         throw new KnarrError('unprocessable', 'The deadline had passed before the work began.');
       const emitted =
-        isDeadLetter && stage.onDeadLetter
+        isDeadLetter(event) && stage.onDeadLetter
           ? await stage.onDeadLetter(event, context)
           : await handleEvent(event, context);
       const said = emitted === undefined ? [] : Array.isArray(emitted) ? emitted : [emitted];
