@@ -155,7 +155,17 @@ describe('who asks', () => {
     expect(await as('*', 'user:ann')).toEqual(['for ann', 'open']);
     expect(await as('*', 'group:crew', 'group:other')).toEqual(['for crew', 'open']);
     expect(await as('user:ann')).toEqual(['for ann']);
-    expect(await as()).toEqual([]);
+    // Who may read nothing in it does not learn that it is there.
+    await expect(as()).rejects.toMatchObject({
+      code: 'unknown_collection',
+      message: 'There is no collection shared.',
+    });
+  });
+
+  test('not even by the model that built it', async () => {
+    const otherModel = { ...of, model: 'other' };
+    await expect(found(otherModel, { principals: ['*'] })).rejects.toMatchObject({ code: 'model_mismatch' });
+    await expect(found(otherModel, { principals: [] })).rejects.toMatchObject({ code: 'unknown_collection' });
   });
 
   test('a tenant finds its own collection of that name only', async () => {
@@ -276,7 +286,9 @@ describe('an asynchronous question', () => {
     expect(matched).not.toHaveProperty('vector');
     expect(matched).toMatchObject({ degraded: [], timings: { embed: 1, search: expect.any(Number) } });
     expect(documentsOf(await match({}))).toEqual(['open']);
-    expect(documentsOf(await match({ vector: encodeVector(NORTH), principals: [] }))).toEqual([]);
+    await expect(match({ vector: encodeVector(NORTH), principals: [] })).rejects.toMatchObject({
+      code: 'unknown_collection',
+    });
     expect(documentsOf(await match({ vector: encodeVector(NORTH) }, 'other'))).toEqual(['theirs']);
   });
 

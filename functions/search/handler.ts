@@ -9,7 +9,7 @@ import { decodeVector } from '../_shared/vectors.ts';
 
 export interface SearchDeps {
   vectors: Pick<VectorStore, 'search' | 'ping'>;
-  documents: Pick<DocumentStore, 'generationOf' | 'close'>;
+  documents: Pick<DocumentStore, 'generationOf' | 'mayEnter' | 'close'>;
 }
 
 /** Ranked chunks of the collection's active generation that the caller may read. */
@@ -39,11 +39,25 @@ export async function matchQuestion(
   });
 }
 
+/** To whoever may read nothing in it, a collection is not there. */
 async function find(input: SearchInput, caller: Caller & WorkTime, deps: SearchDeps): Promise<SearchOutput> {
+  const { collection } = input;
+  const isThere = () => deps.documents.mayEnter(caller, collection);
+  const found = await rank(input, caller, deps).catch(async (thrown) => {
+    const isTelling = thrown instanceof KnarrError && thrown.code === 'model_mismatch';
+    throw isTelling && !(await isThere()) ? unknown(collection) : thrown;
+  });
+  if (found.hits.length === 0 && !(await isThere())) throw unknown(collection);
+  return found;
+}
+
+const unknown = (collection: string) =>
+  new KnarrError('unknown_collection', `There is no collection ${collection}.`);
+
+async function rank(input: SearchInput, caller: Caller & WorkTime, deps: SearchDeps): Promise<SearchOutput> {
   const { collection, query, limit, filter, ef } = input;
   const generation = await deps.documents.generationOf(caller.tenant, collection);
-  if (generation === undefined)
-    throw new KnarrError('unknown_collection', `There is no collection ${collection}.`);
+  if (generation === undefined) throw unknown(collection);
   const built = parseGenerationId(generation);
   checkModel(input.model, built?.model);
   const mode = modeFor(input);
