@@ -6,7 +6,7 @@ const program = new URL('../dist/knarr.js', import.meta.url);
 if (!existsSync(program)) {
   const { ensureInstalled } = await import('../scripts/install.mjs');
   ensureInstalled();
-  const { buildAll } = await import('../scripts/build.mjs');
-  await buildAll();
+  const { buildLocal } = await import('../scripts/build.mjs');
+  await buildLocal();
 }
 await import(program.href);

@@ -28,10 +28,15 @@ export async function buildProgram() {
   });
 }
 
-export async function buildAll() {
+/** All that the one process needs. */
+export async function buildLocal() {
   await buildWorkers();
   await buildDatabaseTemplate();
   await buildProgram();
+}
+
+export async function buildAll() {
+  await buildLocal();
   await buildFunctions();
 }
 

@@ -5,8 +5,8 @@ import { ensureInstalled, root } from './install.mjs';
 
 ensureInstalled();
 console.error('Building …');
-const { buildAll } = await import('./build.mjs');
-await buildAll();
+const { buildLocal } = await import('./build.mjs');
+await buildLocal();
 // Whoever starts it by hand wants to read what it says, wherever that goes.
 const readable = process.argv.includes('--json') ? [] : ['--no-json'];
 process.argv.splice(2, 0, 'up', ...readable);
