@@ -36,22 +36,27 @@ export async function answerQuestion(
 
 type Answered = EventData<'query.answered'>;
 
-/**
- * An answer that makes the event too large costs passages, the last first and only ones that no citation names; it
- * says so in `degraded`.
- */
+/** An answer that makes the event too large costs passages that no citation names, the last first; `degraded` says so. */
 function fitEvent(answered: Answered): Answered {
   let fitted = answered;
-  const lastCited = Math.max(-1, ...answered.result.citations.map(({ source }) => source));
-  while (
-    Buffer.byteLength(JSON.stringify(fitted)) > MAX_EVENT_DATA_BYTES &&
-    fitted.passages.length > lastCited + 1
-  ) {
-    fitted = {
-      ...fitted,
-      passages: fitted.passages.slice(0, -1),
-      degraded: [...new Set([...fitted.degraded, 'generate.passages'])],
-    };
+  while (Buffer.byteLength(JSON.stringify(fitted)) > MAX_EVENT_DATA_BYTES) {
+    const cited = new Set(fitted.result.citations.map(({ source }) => source));
+    const spare = fitted.passages.findLastIndex((_, index) => !cited.has(index));
+    if (spare === -1) break;
+    fitted = withoutPassage(fitted, spare);
   }
   return fitted;
+}
+
+function withoutPassage(answered: Answered, index: number): Answered {
+  const citations = answered.result.citations.map((citation) => ({
+    ...citation,
+    source: citation.source - (citation.source > index ? 1 : 0),
+  }));
+  return {
+    ...answered,
+    passages: answered.passages.toSpliced(index, 1),
+    result: { ...answered.result, citations },
+    degraded: [...new Set([...answered.degraded, 'generate.passages'])],
+  };
 }

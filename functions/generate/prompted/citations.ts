@@ -1,7 +1,8 @@
 import type { Citation } from '../../_shared/contracts.ts';
 import { sentenceRanges } from '../../_shared/sentences.ts';
 
-const MARKER = /\[(\d{1,4}(?:\s*[,;]\s*\d{1,4})*)\]/g;
+/** `[1]`, or several numbers in one pair of brackets. */
+export const MARKER = /\[(\d{1,4}(?:\s*[,;]\s*\d{1,4})*)\]/g;
 /** What may still become a marker when more text comes, with the white space before it. */
 const OPEN_MARKER = /\s*(\[[\d\s,;]{0,40})?$/;
 

@@ -24,8 +24,17 @@ export interface ChatModel {
 }
 
 /** Models word it in their own way, with or without the sentence they were given. */
-const ABSTAINS =
-  /^(i('m| am) sorry[,.]?( but)? )?(based on the (provided |given )?sources, )?(the|these|none of the) (provided |given )?(sources?|documents|context) (do|does|did)?( not|n't)? ?(answer|contain|provide|mention|include|say)/i;
+const ABSTAINS = new RegExp(
+  "^(i('m| am) sorry[,.]?( but)? )?((based on|according to) the (provided |given )?(sources|documents|context), )?(" +
+    [
+      "(the|these|none of the) (provided |given )?(sources?|documents|context) (do|does|did)?( not|n't)? ?(answer|contain|provide|mention|include|say)",
+      "(i|it|this|the question) (cannot|can not|can't|could not|couldn't|am unable to|is not possible to) (be answered|answer|find|determine)",
+      'there is no (information|mention|answer)',
+      'no information',
+    ].join('|') +
+    ')',
+  'i',
+);
 
 const NAMED: Partial<Record<Finish, string>> = {
   length: 'generate.max_tokens',
@@ -69,7 +78,7 @@ export function createPromptedGenerator(chat: ChatModel, maxCharacters: number):
     const named = NAMED[finish];
     if (named) degraded.push(named);
     const citations = citationsOf(answer);
-    if (citations.length === 0 && ABSTAINS.test(answer)) {
+    if (citations.length === 0 && ABSTAINS.test(answer.replaceAll('’', "'"))) {
       return { ...noAnswer(chat.model, degraded), answer };
     }
     if (citations.length === 0) degraded.push('generate.uncited');
