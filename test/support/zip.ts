@@ -45,3 +45,17 @@ export function zipOf(files: Record<string, string | Uint8Array | ZipEntry>): Bu
   end.writeUInt32LE(offset, 16);
   return Buffer.concat([...locals, ...directory, end]);
 }
+
+/** An archive whose `count` entries all have the same compressed megabytes (or less) of spaces for their content. */
+export function overlappingZip(count: number, bytes: number): Buffer {
+  const one = zipOf({ a: ' '.repeat(bytes) });
+  const end = one.subarray(-22);
+  const start = end.readUInt32LE(16);
+  const entry = one.subarray(start, one.length - 22);
+  const directory = Buffer.concat(Array.from({ length: count }, () => entry));
+  const tail = Buffer.from(end);
+  tail.writeUInt16LE(count, 8);
+  tail.writeUInt16LE(count, 10);
+  tail.writeUInt32LE(directory.length, 12);
+  return Buffer.concat([one.subarray(0, start), directory, tail]);
+}

@@ -37,6 +37,10 @@ describe('without any declaration', () => {
     expect(decodeText(iconv.encode(text, 'windows-1252'))).toBe(text);
   });
 
+  test('a few accents alone tell little: it is windows-1252', () => {
+    expect(decodeText(Buffer.from('Gr\xf6\xdfe, na\xefve, caf\xe9', 'latin1'))).toBe('Größe, naïve, café');
+  });
+
   test('UTF-8 with one broken byte stays UTF-8', () => {
     const bytes = Buffer.concat([Buffer.from(GERMAN), Buffer.from([0xff]), Buffer.from(` ${GERMAN}`)]);
     expect(decodeText(bytes)).toBe(`${GERMAN}\ufffd ${GERMAN}`);

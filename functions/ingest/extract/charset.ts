@@ -5,6 +5,9 @@ import { KnarrError } from '../../_shared/errors.ts';
 /** Bytes that charset detection looks at, from a little before the first that is not ASCII. */
 const SAMPLE_BYTES = 64 * 1024;
 const BEFORE_SAMPLE = 1024;
+/** Of fewer bytes that are not ASCII detection only guesses, unless it is this sure (percent). */
+const FEW_BYTES = 8;
+const SURE = 40;
 /** A declared charset fits while no larger share of the characters is undecodable: one bad byte spoils no page. */
 const UNDECODABLE_SHARE = 0.01;
 /** Text has fewer control characters than this, random bytes have more. */
@@ -112,11 +115,15 @@ function detect(bytes: Uint8Array): string {
   const utf16 = unmarkedUtf16(bytes);
   if (utf16) return utf16;
   if (isAlmostUtf8(bytes)) return 'utf-8';
-  const first = bytes.findIndex((byte) => byte > 0x7f);
+  const first = bytes.findIndex(isForeign);
   const start = Math.max(0, first - BEFORE_SAMPLE);
-  const found = chardet.detect(bytes.subarray(start, start + SAMPLE_BYTES));
-  return found && isKnown(found) ? found : 'windows-1252';
+  const sample = bytes.subarray(start, start + SAMPLE_BYTES);
+  const [best] = chardet.analyse(sample);
+  const isGuess = (best?.confidence ?? 0) < SURE && sample.filter(isForeign).length < FEW_BYTES;
+  return best && !isGuess && isKnown(best.name) ? best.name : 'windows-1252';
 }
+
+const isForeign = (byte: number) => byte > 0x7f;
 
 /** Most of what is not ASCII is valid UTF-8, which does not happen by chance. */
 function isAlmostUtf8(bytes: Uint8Array): boolean {

@@ -36,8 +36,9 @@ export class TextBuilder {
   /** Adds a block of clean text; blank lines around it are dropped, and a block of nothing else is left out. */
   add(kind: Block['kind'], raw: string, level?: number): void {
     const clean = cleanText(raw).trimEnd();
+    const first = clean.length - clean.trimStart().length;
     // Code keeps the indentation of its first line.
-    const text = kind === 'code' ? clean.replace(/^(?:[^\S\n]*\n)+/, '') : clean.trimStart();
+    const text = clean.slice(kind === 'code' ? clean.lastIndexOf('\n', first) + 1 : first);
     if (text === '') return;
     if (this.#length > 0) this.#append('\n\n');
     const start = this.#length;

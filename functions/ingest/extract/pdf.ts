@@ -5,7 +5,7 @@ import { type Line, withoutRunningLines } from './pdf-lines.ts';
 import { assemble } from './pdf-structure.ts';
 
 /** Between a heading and its page number in a table of contents. */
-const DOT_LEADERS = /(?: ?\.){5,} ?/g;
+const DOT_LEADERS = / ?\. ?\. ?\. ?\.[ .]+/g;
 
 type Pdf = Awaited<ReturnType<typeof getDocumentProxy>>;
 
