@@ -70,6 +70,7 @@ export async function judge(
   await settle(url, documents, Date.now() + settleMs);
   const [first] = tenants as [Tenant];
   verdict.repaired = await reconcile(url, first, true);
+  await inStep(url, first, Date.now() + settleMs);
   await settle(url, documents, Date.now() + settleMs);
 
   await lanes(documents, async ({ tenant, document, acts }) => {
@@ -104,6 +105,15 @@ export async function judge(
   verdict.mismatch += wrong_hash;
   if (missing + phantom + duplicate + wrong_hash > 0) verdict.examples.push(`drift ${JSON.stringify(drift)}`);
   return verdict;
+}
+
+/** Waits until what the repair has sent off is done. */
+async function inStep(url: string, tenant: Tenant, until: number): Promise<void> {
+  while (Date.now() < until) {
+    const { missing, phantom, duplicate, wrong_hash } = await reconcile(url, tenant, false);
+    if (missing + phantom + duplicate + wrong_hash === 0) return;
+    await sleep(300);
+  }
 }
 
 async function reconcile(url: string, tenant: Tenant, repair: boolean): Promise<Drift> {

@@ -1,11 +1,9 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { LRUCache } from 'lru-cache';
+import { orKnown } from '../fallback.ts';
 import type { Identity } from './identity.ts';
 import type { Verified } from './verify.ts';
 
 const MAX_TOKENS = 10_000;
-/** How long a token that held lately waits for its next verification, ms: a store that stands still locks nobody out. */
-const PATIENCE_MS = 50;
 /** How long after a verification it holds without the next one, ms. */
 const GRACE_MS = 60_000;
 
@@ -56,7 +54,7 @@ export function verifiedCache(ttlMs: number, verify: (token: string) => Promise<
       const verifying = pending.get(hash) ?? verifyNow(hash, token).finally(() => pending.delete(hash));
       pending.set(hash, verifying);
       if (!holds || now - known.verifiedAt > GRACE_MS) return verifying;
-      return Promise.race([verifying.catch(() => known), sleep(PATIENCE_MS, known)]);
+      return orKnown(verifying, known);
     },
     forget(actor) {
       forgotten++;

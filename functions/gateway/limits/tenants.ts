@@ -2,6 +2,7 @@ import { LRUCache } from 'lru-cache';
 import type { Config } from '../../_shared/config.ts';
 import { KnarrError } from '../../_shared/errors.ts';
 import type { AccessStore, Quota, Usage } from '../../_shared/stores/access/port.ts';
+import { orKnown } from '../fallback.ts';
 import { type Slots, slots } from '../slots.ts';
 import { type Bucket, bucketOf, policyOf } from './bucket.ts';
 import type { quotaKnobs } from './knobs.ts';
@@ -41,12 +42,19 @@ export function tenantLimits(
 ): TenantLimits {
   const tenants = new LRUCache<string, Tenant>({ max: MAX_TENANTS });
   const all = slots(maxQuestions, 'questions');
+  const pending = new Map<string, Promise<Tenant>>();
   const questions = new Map<string, Slots>();
 
   async function of(tenant: string): Promise<Tenant> {
     const known = tenants.get(tenant);
+    if (known && Date.now() < known.until) return known;
+    const reading = pending.get(tenant) ?? read(tenant, known).finally(() => pending.delete(tenant));
+    pending.set(tenant, reading);
+    return known ? orKnown(reading, known) : reading;
+  }
+
+  async function read(tenant: string, known: Tenant | undefined): Promise<Tenant> {
     const now = Date.now();
-    if (known && now < known.until) return known;
     const quota = withDefaults(await access.quota(tenant), config);
     const policy = quota.requestsPerSecond === null ? undefined : policyOf(quota.requestsPerSecond);
     const isSame =
