@@ -54,6 +54,7 @@ export function createGateway({ log, ...parts }: GatewayParts, config: GatewayCo
   const { maxDocumentBytes } = limits;
   const uri = { guard: addressGuard(uriAllow), maxBytes: maxDocumentBytes, timeoutMs: uriTimeout };
   const { documents, access, publisher } = parts;
+  if (config.auth.join() === 'keys') sayWhenKeyless(access, log);
   return {
     ...parts,
     relay: startRelay({ documents, publisher, log, stage: 'gateway' }),
@@ -65,6 +66,16 @@ export function createGateway({ log, ...parts }: GatewayParts, config: GatewayCo
     denials: openDenials(access, log),
     closing: new AbortController(),
   };
+}
+
+function sayWhenKeyless(access: AccessStore, log: Logger): void {
+  access.hasKeys().then(
+    (some) => {
+      if (!some)
+        log.warn({}, 'there is no API key yet: "knarr keys create <name> --admin --store" makes one');
+    },
+    () => {},
+  );
 }
 
 /** Ends event streams and the relay; the stores belong to whoever opened them. */

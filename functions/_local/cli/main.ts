@@ -2,6 +2,7 @@ import { Command, InvalidArgumentError, Option } from 'commander';
 import packageJson from '../../../package.json' with { type: 'json' };
 import { ConfigError } from '../../_shared/config.ts';
 import { KnarrError } from '../../_shared/errors.ts';
+import { accessCommands } from './access.ts';
 import { ApiError, apiClient, DEFAULT_URL } from './client.ts';
 import { ask, type SearchFlags, search } from './commands/ask.ts';
 import type { EvalOptions } from './commands/eval.ts';
@@ -188,6 +189,8 @@ examples(
     'KNARR_GENERATE_EVIDENCE=0.5 knarr eval test/data/squad2-dev-slice --json',
   ],
 );
+
+accessCommands(program, { globals, output, remote, examples });
 
 /** EX_CONFIG of sysexits.h, as every stage's process ends. */
 const MISCONFIGURED = 78;

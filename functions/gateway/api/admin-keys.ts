@@ -17,7 +17,7 @@ export function administered(call: ApiCall, tenant: string | undefined): string 
   return tenant ?? call.tenant;
 }
 
-const NewKey = z
+export const NewKey = z
   .strictObject({
     name: KeyName,
     role: z.enum(ROLES),
