@@ -1,31 +1,20 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, readFileSync } from 'node:fs';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
+import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
 import { deflateSync } from 'node:zlib';
 import { afterEach, describe, expect, test } from 'vitest';
 import { pdfFile, pdfStream } from '../../../test/support/pdf.ts';
-import { asset } from '../../_shared/assets.ts';
 import { createParser, type Parser, type ParserOptions } from './parser.ts';
-import { childrenOf } from './testing.ts';
+import { childrenOf } from './testing/children.ts';
+import { OPTIONS, SLOW } from './testing/options.ts';
 
-const OPTIONS: ParserOptions = {
-  model: { folder: asset('models/all-MiniLM-L6-v2'), maxTokens: 256, prefix: '' },
-  extract: { maxPages: 100, maxExpandedBytes: 64 * 2 ** 20 },
-  chunk: { chunkTokens: 240, chunkOverlap: 32, maxTokens: 500_000 },
-  processes: 1,
-  timeoutMs: 60_000,
-  memoryBytes: 1024 * 2 ** 20,
-  maxBytes: 32 * 2 ** 20,
-  queue: 4,
-  idleMs: 60_000,
-};
+const PARENT = fileURLToPath(new URL('./testing/busy-parent.ts', import.meta.url));
 const SHIP = 'The knarr was a Norse merchant ship.';
 const plain = (text: string) => ({ bytes: Buffer.from(text), mediaType: 'text/plain', title: null });
-/** htmlparser2 looks for the open element of every end tag: time grows with the square of the length. */
-const SLOW = {
-  bytes: Buffer.from('<i>'.repeat(9_999) + '</b>'.repeat(4_000_000)),
-  mediaType: 'text/html',
-  title: null,
-};
 /** A million elements take far more memory than their bytes. */
 const HUNGRY = { bytes: Buffer.from('<p>x'.repeat(3_000_000)), mediaType: 'text/html', title: null };
 /** A page of 200 MB in 200 kB. */
@@ -223,6 +212,20 @@ test('without work the processes end, and come back with it', async () => {
   await Promise.all(['a', 'b'].map((text) => parser.parse(plain(text))));
   while (childrenOf().length > 0) await sleep(10);
   expect((await parser.parse(plain(SHIP))).chunks).toHaveLength(1);
+});
+
+test('a reader does not outlive its parent, whatever it is busy with', async () => {
+  const parent = spawn(process.execPath, ['--import', 'tsx', PARENT], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  await once(createInterface({ input: parent.stdout }), 'line');
+  const [reader] = childrenOf(parent.pid);
+  const isAlive = () =>
+    existsSync(`/proc/${reader}/exe`) &&
+    !/^State:\tZ/m.test(readFileSync(`/proc/${reader}/status`, 'latin1'));
+  expect(isAlive()).toBe(true);
+  parent.kill('SIGKILL');
+  while (isAlive()) await sleep(20);
 });
 
 test("documents are read beside the event loop: it goes on while one is, and this process's memory does not grow", async () => {

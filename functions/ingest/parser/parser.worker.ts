@@ -1,3 +1,4 @@
+import { Worker } from 'node:worker_threads';
 import { KnarrError } from '../../_shared/errors.ts';
 import { loadTokenizer } from '../../_shared/models/tokenizer.ts';
 import { chunkDocument } from '../chunk/chunk.ts';
@@ -61,5 +62,10 @@ process.on('unhandledRejection', () => {});
 // A terminal interrupts all its processes at once; the parent ends this one when it has finished.
 process.on('SIGINT', () => {});
 process.on('SIGTERM', () => {});
-// The parent's end is ours.
+// The parent's end is ours, even while a document keeps this thread busy: then another one sees it.
 process.on('disconnect', () => process.exit());
+const ORPHANED = `
+  const parent = process.ppid;
+  setInterval(() => process.ppid === parent || process.kill(process.pid, 'SIGKILL'), 500);
+`;
+new Worker(ORPHANED, { eval: true }).unref();
