@@ -1,5 +1,5 @@
 import { html } from 'hono/html';
-import { type Html, page } from './layout.ts';
+import { type Html, keyField, page } from './layout.ts';
 import { refName, resolved, type Schema, type Schemas, typeName } from './schema.ts';
 import { tryForm } from './try.ts';
 
@@ -59,6 +59,7 @@ ${tags.map(
 <main id="main">
 <h1>${info.title} API</h1>
 <p class="soft">${info.description ?? ''}</p>
+${keyField}
 ${tags.map(
   (tag) => html`<section><h2>${tag}</h2>
 ${calls.filter((call) => tagOf(call) === tag).map((call) => callDetails(call, schemas))}</section>`,

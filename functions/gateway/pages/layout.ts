@@ -6,7 +6,7 @@ export type Html = HtmlEscapedString | Promise<HtmlEscapedString>;
 const STYLE = `
 :root { color-scheme: light dark; --text: #1c2024; --soft: #5a6169; --ground: #fcfcfb; --panel: #f3f3f0; --line: #dedfd9; --accent: #1f5f8b; --on-accent: #fff; --mark: #fdeeb0; --get: #1f6f4a; --put: #8a5a00; --delete: #a32b2b; }
 @media (prefers-color-scheme: dark) { :root { --text: #e6e7e4; --soft: #a3a9ae; --ground: #16181a; --panel: #202326; --line: #34383c; --accent: #7cbbe6; --on-accent: #10212e; --mark: #55480f; --get: #74c79d; --put: #e2b25c; --delete: #ef8f8f; } }
-* { box-sizing: border-box; }
+* { box-sizing: border-box; } [hidden] { display: none !important; }
 body { margin: 0; color: var(--text); background: var(--ground); font: 16px/1.55 system-ui, sans-serif; }
 a { color: var(--accent); text-underline-offset: .15em; }
 :focus-visible { outline: 2px solid var(--accent); outline-offset: 2px; }
@@ -41,6 +41,9 @@ button { background: var(--accent); border-color: var(--accent); color: var(--on
 form.try { background: var(--panel); border-radius: .4rem; padding: .1rem .9rem .9rem; margin-top: 1rem; } form.try pre { background: var(--ground); } output { display: block; }
 @media (max-width: 36rem) { .row:not(#ask) { display: block; } .row input, .row textarea, .row select { width: 100%; } }
 `;
+
+/** Shown when the server asks who is there; `script.ts` sends what is typed with each request. */
+export const keyField: Html = html`<p id="key" class="row" hidden><label for="token">API key</label><input id="token" type="password" autocomplete="off" placeholder="knarr_…, or a token of your identity provider"></p>`;
 
 /** A whole page, with nothing from elsewhere. */
 export function page(title: string, body: Html): Html {

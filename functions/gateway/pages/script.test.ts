@@ -2,6 +2,7 @@ import { runInNewContext } from 'node:vm';
 import { parseHTML } from 'linkedom';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { Passage } from '../../_shared/contracts.ts';
+import { openGuarded } from '../auth/testing.ts';
 import { openTestGateway, type TestGateway } from '../testing.ts';
 
 const TEXT = 'Knarr\n\nA knarr is a cargo ship. <b>It</b> was slow.';
@@ -42,20 +43,26 @@ beforeAll(async () => {
 afterAll(() => gateway.close());
 
 /** A page of the gateway with its script at work, over the gateway's real answers. */
-async function open(path: string) {
-  const { body, headers } = await gateway.ask('GET', path);
+async function open(path: string, { ask, running }: TestGateway = gateway) {
+  const { body, headers } = await ask('GET', path);
   expect(headers.get('content-security-policy')).toContain("script-src 'self'");
   const { document, window } = parseHTML(body);
   const source: string = document.querySelector('script').getAttribute('src');
-  const script = await gateway.ask('GET', source);
+  const script = await ask('GET', source);
   expect(script.headers.get('content-type')).toMatch(/^text\/javascript/);
   const location = new URL(path, 'http://localhost');
   const fetched = (url: string, init?: RequestInit) =>
-    gateway.running.fetch(new Request(new URL(url, location), init));
+    running.fetch(new Request(new URL(url, location), init));
+  const kept = new Map<string, string>();
+  const sessionStorage = {
+    getItem: (name: string) => kept.get(name) ?? null,
+    setItem: (name: string, value: string) => kept.set(name, value),
+  };
   runInNewContext(script.body, {
     document,
     window,
     location,
+    sessionStorage,
     fetch: fetched,
     performance,
     URLSearchParams,
@@ -64,7 +71,12 @@ async function open(path: string) {
   });
   const send = (form: string) =>
     document.querySelector(form).dispatchEvent(new window.Event('submit', { cancelable: true }));
-  return { document, send };
+  const type = (field: string, text: string) => {
+    const input = document.querySelector(field);
+    input.value = text;
+    input.dispatchEvent(new window.Event('change', { bubbles: true }));
+  };
+  return { document, send, type };
 }
 
 /** What stands in a form to be sent; this DOM leaves the character references as they are. */
@@ -90,6 +102,26 @@ test('a refusal is shown with its reason', async () => {
   send('#ask');
   await expect.poll(() => document.querySelector('#answer .failed')?.textContent).toContain('blank');
   expect(document.querySelector('#ask button').disabled).toBe(false);
+});
+
+test('who is asked for a key may give it, and is let in', async () => {
+  const { gateway: guarded, key } = await openGuarded();
+  try {
+    const { document, send, type } = await open('/docs', guarded);
+    const state = '#get-v1-documents-id- form';
+    const output = () => document.querySelector(`${state} output`).textContent;
+    expect(document.querySelector('#key').hidden).toBe(true);
+    document.querySelector(`${state} input`).value = 'x';
+    send(state);
+    await expect.poll(output).toContain('401');
+    expect(document.querySelector('#key').hidden).toBe(false);
+    type('#key input', (await key('reader')).key);
+    send(state);
+    await expect.poll(output).toContain('404');
+    expect(output()).toContain('-H "authorization: Bearer $KNARR_TOKEN"');
+  } finally {
+    await guarded.close();
+  }
 });
 
 test('a text is added as a document', async () => {

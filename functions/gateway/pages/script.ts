@@ -35,6 +35,19 @@ async function* eventsOf(response) {
   }
 }
 
+/** A request of this page, with the key that was given; without a valid one, the page asks for it. */
+async function request(url, { headers = {}, ...init } = {}) {
+  const key = keyOf();
+  const response = await fetch(url, { ...init, headers: { ...headers, ...(key && { authorization: 'Bearer ' + key }) } });
+  if (response.status === 401) find('#key').hidden = false;
+  return response;
+}
+
+// Kept for this tab alone.
+const keyOf = () => sessionStorage.getItem('key') || '';
+find('#key input').addEventListener('change', ({ target }) => sessionStorage.setItem('key', target.value.trim()));
+find('#key').hidden = keyOf() === '';
+
 async function problemOf(response) {
   const problem = await response.json().catch(() => ({}));
   return problem.detail || 'The server answered ' + response.status + '.';
@@ -60,7 +73,7 @@ const asks = find('#ask');
 if (asks) {
   const output = find('#answer');
   onSend(asks, output, async () => {
-    const response = await fetch('/v1/rag', {
+    const response = await request('/v1/rag', {
       method: 'POST',
       headers: { 'content-type': 'application/json' },
       body: JSON.stringify({ question: find('#question').value, stream: true }),
@@ -124,11 +137,11 @@ if (adds) {
     const chosen = file.files[0];
     // A browser knows no type for Markdown.
     const type = chosen ? chosen.type || (/\\.(md|markdown)$/i.test(chosen.name) ? 'text/markdown' : 'text/plain') : 'text/markdown';
-    const sent = await fetch(path, { method: 'PUT', headers: { 'content-type': type }, body: chosen || find('#text').value });
+    const sent = await request(path, { method: 'PUT', headers: { 'content-type': type }, body: chosen || find('#text').value });
     if (!sent.ok) throw new Error(await problemOf(sent));
     const state = make('p', {}, 'accepted');
     output.replaceChildren(state);
-    for await (const [event, data] of eventsOf(await fetch(path + '/events'))) {
+    for await (const [event, data] of eventsOf(await request(path + '/events'))) {
       if (event !== 'state') continue;
       const done = data.state === 'indexed' ? ': it can be found now (chunks: ' + data.chunks + ')' : '';
       state.textContent = data.error ? data.error.message : data.state + done;
@@ -155,7 +168,7 @@ function requestOf(form) {
 
 const quoted = (text) => "'" + text.replaceAll("'", "'\\\\''") + "'";
 const curlOf = ({ method, url, headers, body }) =>
-  ['curl', ...(method === 'GET' ? [] : ['-X', method]), quoted(url), ...Object.entries(headers).flatMap(([name, value]) => ['-H', quoted(name + ': ' + value)]), ...(body === undefined ? [] : ['--data-binary', quoted(body)])].join(' ');
+  ['curl', ...(method === 'GET' ? [] : ['-X', method]), quoted(url), ...Object.entries(headers).flatMap(([name, value]) => ['-H', quoted(name + ': ' + value)]), ...(keyOf() ? ['-H', '"authorization: Bearer $KNARR_TOKEN"'] : []), ...(body === undefined ? [] : ['--data-binary', quoted(body)])].join(' ');
 
 for (const form of document.querySelectorAll('form.try')) {
   const output = find('output', form);
@@ -163,12 +176,12 @@ for (const form of document.querySelectorAll('form.try')) {
   onSend(form, output, async () => {
     if (last) last.abort();
     last = new AbortController();
-    const { url, ...request } = requestOf(form);
+    const { url, ...rest } = requestOf(form);
     const started = performance.now();
-    const response = await fetch(url, { ...request, signal: last.signal });
+    const response = await request(url, { ...rest, signal: last.signal });
     const took = (performance.now() - started).toFixed(0);
     const content = make('pre', {});
-    output.replaceChildren(make('pre', { class: 'soft' }, curlOf({ url, ...request })), make('p', {}, response.status + ' ' + response.statusText + ', ' + took + ' ms'), content);
+    output.replaceChildren(make('pre', { class: 'soft' }, curlOf({ url, ...rest })), make('p', {}, response.status + ' ' + response.statusText + ', ' + took + ' ms'), content);
     for await (const text of textOf(response)) content.append(text);
     if (/json/.test(response.headers.get('content-type') || '') && !/ndjson/.test(response.headers.get('content-type'))) {
       content.textContent = JSON.stringify(JSON.parse(content.textContent), null, 2);

@@ -1,5 +1,5 @@
 import { html } from 'hono/html';
-import { type Html, page } from './layout.ts';
+import { type Html, keyField, page } from './layout.ts';
 
 /** The page at `/`: ask, add a document, and the same from a terminal. */
 export function startPage(origin: string): Html {
@@ -8,6 +8,7 @@ export function startPage(origin: string): Html {
     html`<main class="page" id="main">
 <h1>Knarr</h1>
 <p class="soft">Documents in, questions answered with their sources.</p>
+${keyField}
 <form id="ask" class="row">
 <label for="question">Question</label>
 <input id="question" required maxlength="8192" autocomplete="off" placeholder="Who was the leader of the Normans?">
