@@ -64,6 +64,7 @@ export function qdrantMaintenance(
 
     async vectorsOf(scope, document, hashes) {
       const vectors = new Map<string, Float32Array>();
+      if (hashes.length === 0) return vectors;
       const must = [
         ...within(scope),
         { key: 'document', match: { value: document } },
@@ -113,13 +114,15 @@ export function qdrantMaintenance(
     },
 
     async present(scope, ids) {
+      if (ids.length === 0) return new Set();
       const must = [...within(scope), { has_id: [...ids] }];
-      const body = { filter: { must }, limit: Math.max(1, ids.length), with_payload: false };
+      const body = { filter: { must }, limit: ids.length, with_payload: false };
       const page = await post<Page>(collections.nameOf(scope.generation), 'scroll', read, body).catch(absent);
       return new Set((page?.points ?? []).map(({ id }) => String(id)));
     },
 
     async removePoints(scope: Scope, ids) {
+      if (ids.length === 0) return;
       const must = [...within(scope), { has_id: [...ids] }];
       await removeAll(collections.nameOf(scope.generation), must).catch(absent);
     },
