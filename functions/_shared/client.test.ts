@@ -3,7 +3,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { z } from 'zod';
-import { httpClient } from './client.ts';
+import { httpClient, localClient } from './client.ts';
 import { KnarrError } from './errors.ts';
 import { runStage } from './runtime/run.ts';
 import { type Served, serve } from './runtime/serve.ts';
@@ -135,12 +135,14 @@ test.each([false, true])('a caller who leaves ends the work (streamed: %s)', asy
   else await new Promise((resolve) => setTimeout(resolve, 100));
   caller.abort();
   await expect(asked).rejects.toMatchObject({ code: 'cancelled' });
-  await expect.poll(() => aborted).toBeInstanceOf(Error);
+  await expect.poll(() => KnarrError.from(aborted)).toMatchObject({ code: 'cancelled' });
 });
 
 test('a caller who has left already is not asked for', async () => {
   const signal = AbortSignal.abort();
   await expect(toStage({ say: 'hi' }, { signal })).rejects.toMatchObject({ code: 'cancelled' });
+  const local = localClient<In, Out>(stage);
+  await expect(local({ say: 'hi' }, call({ signal }))).rejects.toMatchObject({ code: 'cancelled' });
 });
 
 test('nobody there is unavailable', async () => {

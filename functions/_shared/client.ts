@@ -8,7 +8,10 @@ export { httpPublisher } from './publisher.ts';
 
 /** A stage in this process. */
 export function localClient<In, Out>(running: Pick<RunningStage<In, Out>, 'call'>): StageClient<In, Out> {
-  return (input, call) => running.call(input, call);
+  return async (input, call) => {
+    if (call.signal.aborted) throw KnarrError.from(call.signal.reason);
+    return running.call(input, call);
+  };
 }
 
 const DEFAULT_TIMEOUT = 30_000;

@@ -1,5 +1,6 @@
 import { getEventListeners } from 'node:events';
 import { expect, test } from 'vitest';
+import { KnarrError } from '../errors.ts';
 import type { Call } from '../stage.ts';
 import { byDeadline, callScope, readCall, writeCall } from './call.ts';
 
@@ -63,7 +64,7 @@ test('a scope ends at its deadline, with its caller, or at once when that has le
   const scope = callScope(caller.signal, undefined);
   expect(scope.signal.aborted).toBe(false);
   caller.abort('a server gives a string as the reason');
-  expect(scope.signal.reason).toMatchObject({ name: 'AbortError' });
+  expect(KnarrError.from(scope.signal.reason)).toMatchObject({ code: 'cancelled' });
 
   const reason = new Error('of its own');
   expect(callScope(AbortSignal.abort(reason), undefined).signal.reason).toBe(reason);

@@ -13,24 +13,22 @@ export const CALL_HEADERS = {
 const MAX_TIMER = 2 ** 31 - 1;
 
 /**
- * A signal that is aborted with the outer one (`AbortError` unless that gave another error) or when the deadline
- * passes (`TimeoutError`). `end` releases the timer and the listener and must be called when the work is over.
+ * A signal that is aborted with the outer one or when the deadline passes (`TimeoutError`). `end` releases the timer and
+ * the listener and must be called when the work is over.
  */
 export function callScope(
   outer: AbortSignal,
   deadline: number | undefined,
 ): { signal: AbortSignal; end: () => void } {
+  if (deadline === undefined || deadline - Date.now() > MAX_TIMER) return { signal: outer, end: () => {} };
   const controller = new AbortController();
-  const follow = () => controller.abort(outer.reason instanceof Error ? outer.reason : undefined);
+  const follow = () => controller.abort(outer.reason);
   if (outer.aborted) follow();
   outer.addEventListener('abort', follow, { once: true });
-  let timer: NodeJS.Timeout | undefined;
-  if (deadline !== undefined && deadline - Date.now() <= MAX_TIMER) {
-    timer = setTimeout(
-      () => controller.abort(new DOMException('The deadline passed.', 'TimeoutError')),
-      Math.max(0, deadline - Date.now()),
-    );
-  }
+  const timer = setTimeout(
+    () => controller.abort(new DOMException('The deadline passed.', 'TimeoutError')),
+    Math.max(0, deadline - Date.now()),
+  );
   return {
     signal: controller.signal,
     end() {
@@ -38,6 +36,16 @@ export function callScope(
       outer.removeEventListener('abort', follow);
     },
   };
+}
+
+/**
+ * A copy with another signal, which is made when it is looked at, as the one of the call may be: making one costs more
+ * than all else that a small request needs.
+ */
+export function withSignal<C extends Call>(call: C, signal: () => AbortSignal): C {
+  const copy: Partial<C> = {};
+  for (const name of Object.keys(call) as (keyof C)[]) if (name !== 'signal') copy[name] = call[name];
+  return Object.defineProperty(copy, 'signal', { get: signal, enumerable: true }) as C;
 }
 
 /** Longest that work may go on after its deadline when it does not heed its signal: a tenth of its time, ms at most. */
@@ -68,7 +76,9 @@ export function readCall(request: Request): Call {
     tenant: decode(headers.get(CALL_HEADERS.tenant) ?? 'default'),
     principals: principals === null ? ['*'] : principals.split(',').map(decode),
     deadline: readDeadline(headers.get(CALL_HEADERS.deadline), 'Knarr-Deadline'),
-    signal: request.signal,
+    get signal() {
+      return request.signal;
+    },
     traceparent,
     tracestate: readTracestate(headers.get('tracestate'), traceparent),
   };
@@ -78,7 +88,9 @@ export function readCall(request: Request): Call {
 export function outsideCall<C extends Caller>(request: Request, caller: C): Call & C {
   return {
     ...caller,
-    signal: request.signal,
+    get signal() {
+      return request.signal;
+    },
     traceparent: readTraceparent(request.headers.get('traceparent')),
   };
 }

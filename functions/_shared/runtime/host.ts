@@ -69,13 +69,15 @@ export async function hostFunction(
     try {
       const context = await contextOf(request, maxBodyBytes, log);
       const answer = await module.handle(context, context.cloudevent ?? context.body);
-      return withCors(toResponse(answer), request, module);
+      return toResponse(answer, corsHeaders(request, module));
     } catch (thrown) {
       const error = KnarrError.from(thrown);
       outcome = error.code;
       if (error.code === 'internal') log.error({ err: thrown }, 'the function failed');
       const answer = ownAnswer(thrown) ?? problemResponse(error, isEvent ? 'event' : 'request');
-      return withCors(answer, request, module);
+      for (const [name, value] of Object.entries(corsHeaders(request, module)))
+        answer.headers.set(name, value);
+      return answer;
     } finally {
       metrics.observeStage(
         'function',
@@ -109,9 +111,10 @@ export async function hostFunction(
     if (draining) throw new KnarrError('unavailable', 'The function is shutting down.');
     await next();
   });
-  app.options('/', (c) =>
-    withCors(new Response(null, { status: 204, headers: WEB_HOOK }), c.req.raw, module),
-  );
+  app.options('/', (c) => {
+    const headers = { ...WEB_HOOK, ...corsHeaders(c.req.raw, module), 'access-control-allow-headers': '*' };
+    return new Response(null, { status: 204, headers });
+  });
   app.on(['GET', 'POST'], '/', (c) => invoke(c.req.raw));
   app.all('/', (c) => notAllowed(c.req.method, 'GET, POST, OPTIONS'));
 
@@ -132,12 +135,15 @@ async function contextOf(request: Request, limit: number, log: Logger): Promise<
   const bytes = await readBody(request, limit);
   const contentType = request.headers.get('content-type') ?? undefined;
   const cloudevent = eventMode(request.headers) === undefined ? undefined : readEvent(request.headers, bytes);
-  const query = Object.fromEntries(new URL(request.url).searchParams);
+  const at = request.url.indexOf('?');
+  const query = at === -1 ? {} : Object.fromEntries(new URLSearchParams(request.url.slice(at)));
   const context: HostContext = {
     // Parameters never hide what the contract names.
     ...query,
     body: cloudevent ? cloudevent.data : bodyOf(bytes, contentType),
-    rawBody: Buffer.from(bytes).toString(),
+    get rawBody() {
+      return Buffer.from(bytes).toString();
+    },
     query,
     headers: Object.fromEntries(request.headers),
     method: request.method,
@@ -146,7 +152,8 @@ async function contextOf(request: Request, limit: number, log: Logger): Promise<
     log,
     cloudEventResponse: (data) => new EventBuilder(data),
   };
-  return cloudevent ? { ...context, cloudevent } : context;
+  if (cloudevent) context.cloudevent = cloudevent;
+  return context;
 }
 
 function bodyOf(bytes: Uint8Array, contentType = ''): unknown {
@@ -157,27 +164,31 @@ function bodyOf(bytes: Uint8Array, contentType = ''): unknown {
   return /^text\//i.test(contentType) ? decodeUtf8(bytes) : Buffer.from(bytes);
 }
 
-/** A CloudEvent → binary mode; nothing → 204; a string → text; `{statusCode, headers, body}`; any other object → JSON. */
-function toResponse(answer: unknown): Response {
-  if (!answer) return new Response(null, { status: 204 });
+/**
+ * A CloudEvent → binary mode; nothing → 204; a string → text; `{statusCode, headers, body}`; any other object → JSON.
+ * `more` headers are added unless the answer has them itself.
+ */
+function toResponse(answer: unknown, more: Record<string, string> = {}): Response {
+  if (!answer) return new Response(null, { status: 204, headers: more });
   if (isEvent(answer)) {
     const { headers, body } = writeBinary({ ...answer });
-    return new Response(body, { headers });
+    return new Response(body, { headers: { ...more, ...headers } });
   }
-  if (typeof answer !== 'object') return text(String(answer));
+  if (typeof answer !== 'object')
+    return new Response(String(answer), { headers: { ...more, 'content-type': TEXT } });
   const { statusCode, headers, body } = answer as { statusCode?: number; headers?: object; body?: unknown };
-  const sent = new Headers(typeof headers === 'object' ? (headers as Record<string, string>) : {});
+  const sent = { ...more };
+  for (const [name, value] of Object.entries(headers ?? {})) sent[name.toLowerCase()] = String(value);
   const status = statusCode ?? 200;
   const payload = body === undefined ? answer : body;
   if (payload === '' || status === 204 || status === 304)
     return new Response(null, { status, headers: sent });
   const isRaw = typeof payload === 'string' || payload instanceof Uint8Array;
-  if (!sent.has('content-type')) sent.set('content-type', isRaw ? TEXT : 'application/json; charset=utf-8');
+  sent['content-type'] ??= isRaw ? TEXT : 'application/json; charset=utf-8';
   return new Response(isRaw ? (payload as string) : JSON.stringify(payload), { status, headers: sent });
 }
 
 const TEXT = 'text/plain; charset=utf-8';
-const text = (body: string) => new Response(body, { headers: { 'content-type': TEXT } });
 
 /** Ours, or one of the `cloudevents` package. */
 function isEvent(answer: unknown): answer is CloudEvent {
@@ -185,13 +196,13 @@ function isEvent(answer: unknown): answer is CloudEvent {
   return specversion === '1.0' && [id, source, type].every((one) => typeof one === 'string');
 }
 
-function withCors(response: Response, request: Request, { cors }: HostedModule): Response {
+function corsHeaders(request: Request, { cors }: HostedModule): Record<string, string> {
   const origin = request.headers.get('origin');
   const allowed = cors === undefined ? '*' : cors().find((one) => one === origin);
-  if (allowed !== undefined) response.headers.set('access-control-allow-origin', allowed);
-  response.headers.set('access-control-allow-methods', 'OPTIONS, GET, POST');
-  if (request.method === 'OPTIONS') response.headers.set('access-control-allow-headers', '*');
-  return response;
+  return {
+    ...(allowed !== undefined && { 'access-control-allow-origin': allowed }),
+    'access-control-allow-methods': 'OPTIONS, GET, POST',
+  };
 }
 
 /** A function chooses the status of its failure with `statusCode`; `code` belongs to Node's own errors. */

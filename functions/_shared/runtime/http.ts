@@ -62,7 +62,7 @@ export function createApp<Deps, In, Out>(
    */
   async function answerEvent(request: Request): Promise<Response> {
     const event = await eventOf(request, maxBody);
-    const produced = await running.receive(event, request.signal);
+    const produced = await running.receive(event, () => request.signal);
     const [only] = produced;
     if (only === undefined) return new Response(null, { status: 204 });
     if (produced.length === 1 && !(publisher && isDeadLetter(event))) {

@@ -13,7 +13,7 @@ import {
 import type { Call, Context, EventBinding, Logger, Publisher, Stage } from '../stage.ts';
 import { createMetrics, type Metrics } from '../telemetry/metrics.ts';
 import { childTraceparent, readTraceparent, readTracestate, spanId, traceId } from '../telemetry/trace.ts';
-import { byDeadline, callScope, readDeadline } from './call.ts';
+import { byDeadline, callScope, readDeadline, withSignal } from './call.ts';
 import { createApp } from './http.ts';
 import { validate } from './problem.ts';
 
@@ -29,6 +29,9 @@ export interface RunOptions {
   checkOutput?: boolean;
 }
 
+/** A value, or what makes it when it is wanted. */
+type Lazily<T> = T | (() => T);
+
 /** A stage with its dependencies, ready to work. */
 export interface RunningStage<In = unknown, Out = unknown> {
   readonly name: string;
@@ -37,7 +40,7 @@ export interface RunningStage<In = unknown, Out = unknown> {
   /** The stage's JSON contract, called in this process. */
   call(input: In, call: Call): Promise<Out>;
   /** Handles one event; what it says in turn comes back. */
-  receive(event: CloudEvent, signal: AbortSignal): Promise<CloudEvent[]>;
+  receive(event: CloudEvent, signal: Lazily<AbortSignal>): Promise<CloudEvent[]>;
   /** Throws why the stage cannot work. */
   ready(): Promise<void>;
   /** From now on readiness fails and new work is refused with 503. */
@@ -65,11 +68,14 @@ export function runStage<Deps, In, Out>(
     const started = performance.now();
     const traceparent = childTraceparent(outer.traceparent);
     const workLog = log.child({ trace_id: traceId(traceparent), span_id: spanId(traceparent) });
-    const scope = callScope(outer.signal, outer.deadline);
+    let scope: ReturnType<typeof callScope> | undefined;
+    const signal = () => {
+      scope ??= callScope(outer.signal, outer.deadline);
+      return scope.signal;
+    };
+    const context = Object.assign(withSignal(outer, signal), { traceparent, deps, metrics, log: workLog });
     let outcome = 'ok';
     try {
-      scope.signal.throwIfAborted();
-      const context = { ...outer, signal: scope.signal, traceparent, deps, metrics, log: workLog };
       return await byDeadline(handle(context), outer.deadline);
     } catch (thrown) {
       const error = KnarrError.from(thrown);
@@ -79,7 +85,7 @@ export function runStage<Deps, In, Out>(
       else workLog.debug(fields, error.message);
       throw error;
     } finally {
-      scope.end();
+      scope?.end();
       metrics.observeStage(stage.name, kind, outcome, (performance.now() - started) / 1000);
     }
   }
@@ -97,10 +103,18 @@ export function runStage<Deps, In, Out>(
    * An event whose deadline has passed is a permanent failure (`unprocessable`): a Broker that tried again would only
    * be later still, and as a dead letter it ends where it is seen. Dead letters have no deadline.
    */
-  async function receive(event: CloudEvent, signal: AbortSignal): Promise<CloudEvent[]> {
+  async function receive(event: CloudEvent, signal: Lazily<AbortSignal>): Promise<CloudEvent[]> {
     const attributes = readAttributes(event);
     const deadline = isDeadLetter(event) ? undefined : attributes.deadline;
-    return work('event', { ...attributes, principals: ['*'], deadline, signal }, async (context) => {
+    const outer: Call = {
+      ...attributes,
+      principals: ['*'],
+      deadline,
+      get signal() {
+        return typeof signal === 'function' ? signal() : signal;
+      },
+    };
+    return work('event', outer, async (context) => {
       if (hasPassed(deadline))
         throw new KnarrError('unprocessable', 'The deadline had passed before the work began.');
       const emitted =
@@ -121,7 +135,7 @@ export function runStage<Deps, In, Out>(
     if (!name || !binding)
       throw new KnarrError('unprocessable', `${stage.name} does not consume ${event.type.slice(0, 96)}.`);
     const data = validate(EVENTS[name] as z.ZodType<EventData<EventName>>, event.data, 'The event data');
-    return binding.handle(data, { ...context, event });
+    return binding.handle(data, Object.assign(context, { event }));
   }
 
   const running: RunningStage<In, Out> = {
