@@ -9,6 +9,7 @@ import type { EvalOptions } from './commands/eval.ts';
 import { type IngestOptions, ingest } from './commands/ingest.ts';
 import { type DocumentsOptions, deadLetters, documents, status } from './commands/inspect.ts';
 import { createOutput, type Output } from './output.ts';
+import { recoverCommands } from './recover.ts';
 
 const atLeast = (least: number) => (text: string) => {
   if (!/^\d{1,9}$/.test(text) || Number(text) < least) {
@@ -191,6 +192,7 @@ examples(
 );
 
 accessCommands(program, { globals, output, remote, examples });
+recoverCommands(program, { remote, examples, atLeast });
 
 /** EX_CONFIG of sysexits.h, as every stage's process ends. */
 const MISCONFIGURED = 78;
