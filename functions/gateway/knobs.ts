@@ -1,10 +1,11 @@
 import { z } from 'zod';
 import { bytes, duration, integer, knob, list } from '../_shared/config.ts';
+import { limitKnobs as sharedLimits } from '../_shared/limits.ts';
 import { MAX_BUDGET_MS, MIN_BUDGET_MS } from './rag/question.ts';
 
 /** Bounds of the API. */
 export const limitKnobs = {
-  maxDocumentBytes: knob('KNARR_MAX_DOCUMENT_BYTES', bytes('32MiB'), 'Largest content of one document.'),
+  ...sharedLimits,
   maxBatchLineBytes: knob(
     'KNARR_MAX_BATCH_LINE_BYTES',
     bytes('16MiB'),

@@ -82,12 +82,12 @@ export async function ingestDocument(
   const { contentType: mediaType, title, generation } = record;
   const request = { bytes, mediaType, title, chunking: parseGenerationId(generation) };
   const parsed = await deps.parser.parse(request, signal);
-  if (!(await deps.documents.saveChunks(ref, { title: title ?? parsed.title, chunks: parsed.chunks })))
-    return [];
+  const shown = title ?? parsed.title;
+  if (!(await deps.documents.saveChunks(ref, { title: shown, chunks: parsed.chunks }))) return [];
 
   const chunks = parsed.chunks.map(({ chunk, text, headings }) => ({
     chunk,
-    context: chunkContext(parsed.title, headings),
+    context: chunkContext(shown, headings),
     text,
   }));
   const reference = { document, version, collection, generation };

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { asset } from '../_shared/assets.ts';
 import { bytes, type Config, duration, integer, knob } from '../_shared/config.ts';
 import { generationKnobs } from '../_shared/generation.ts';
+import { limitKnobs } from '../_shared/limits.ts';
 import { readTextLimits } from '../_shared/models/folder.ts';
 import { defineStage } from '../_shared/stage.ts';
 import { storeKnobs } from '../_shared/stores/knobs.ts';
@@ -23,7 +24,7 @@ export const parserKnobs = {
   parseTimeout: knob('KNARR_PARSE_TIMEOUT', duration('60s'), 'Longest time to read one document.'),
   parseMemory: knob('KNARR_PARSE_MEMORY', bytes('768MiB'), 'Memory that reading one document may take.'),
   parseQueue: knob('KNARR_PARSE_QUEUE', integer(64, 1, 100_000), 'Documents that may wait to be read.'),
-  maxBytes: knob('KNARR_MAX_DOCUMENT_BYTES', bytes('32MiB'), 'Largest content of one document.'),
+  ...limitKnobs,
   maxPages: knob('KNARR_MAX_PAGES', integer(5000, 1, 1_000_000), 'Longest PDF, pages.'),
   maxExpanded: knob('KNARR_MAX_EXPANDED_BYTES', bytes('256MiB'), 'Bytes that a DOCX archive may unpack to.'),
   maxTokens: knob('KNARR_MAX_DOCUMENT_TOKENS', integer(500_000, 1, 100_000_000), 'Longest document, tokens.'),
@@ -51,7 +52,7 @@ export function openParser(config: Config<typeof parserKnobs>): Parser {
     processes: config.parsers,
     timeoutMs: config.parseTimeout,
     memoryBytes: config.parseMemory,
-    maxBytes: config.maxBytes,
+    maxBytes: config.maxDocumentBytes,
     queue: config.parseQueue,
     idleMs: PARSER_IDLE_MS,
   });

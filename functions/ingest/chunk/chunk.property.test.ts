@@ -1,27 +1,16 @@
-import { randomInt } from 'node:crypto';
 import { expect, test } from 'vitest';
 import { asset } from '../../_shared/assets.ts';
 import { loadTokenizer } from '../../_shared/models/tokenizer.ts';
 import type { StoredChunk } from '../../_shared/stores/documents/port.ts';
+import { seededRandom } from '../../_shared/testing.ts';
 import { extractHtml } from '../extract/html.ts';
 import { extractMarkdown } from '../extract/markdown.ts';
 import { extractText } from '../extract/text.ts';
 import { type ChunkLimits, chunkDocument } from './chunk.ts';
 
-const DOCUMENTS = Number(process.env.KNARR_TEST_ROUNDS ?? 20);
+const DOCUMENTS = 20;
 const tokenizer = loadTokenizer(asset('models/all-MiniLM-L6-v2'));
 const countTokens = (text: string) => tokenizer.encode(text).ids.length - 2;
-
-/** Numbers in [0, below), the same for the same seed (mulberry32). */
-function randomFrom(seed: number): (below: number) => number {
-  let state = seed;
-  return (below) => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return Math.floor((((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32) * below);
-  };
-}
 
 const WORDS =
   'ship knarr sea. wool, fish! Dr. U.S. 1066 e.g. "quoted" (aside) a Größe Ångström 日本の船。 кораблей سفينة नाव 🚢 👩‍👩‍👧 é \ufffd \u00a0 supercalifragilisticexpialidocious http://a.example/b?c=d #tag *star* _under_ `code` <b>bold</b> &amp; | - > 1.'.split(
@@ -83,10 +72,8 @@ function check(text: string, chunks: readonly StoredChunk[], limits: ChunkLimits
 }
 
 test('chunks of any document cover all of its text, keep to the limits, and are the same each time', () => {
-  const seed = Number(process.env.KNARR_TEST_SEED ?? randomInt(2 ** 31));
-  console.log(`seed ${seed}`);
+  const { seed, below: random } = seededRandom('chunks of any document');
   for (let round = 0; round < DOCUMENTS; round++) {
-    const random = randomFrom(seed + round);
     const { source, marks } = randomDocument(random);
     const limits: ChunkLimits = {
       chunkTokens: 16 + random(200),
