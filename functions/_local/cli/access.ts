@@ -53,16 +53,24 @@ export function accessCommands(program: Command, { globals, output, remote, exam
       'knarr keys create crawler --role writer --collection news --expires 90d',
     ],
   );
-  withStore(keys.command('list').description('keys, newest first')).action(async (options: StoreOptions) => {
-    const { listKeys } = await import('./commands/keys.ts');
-    process.exitCode = await listKeys(output(), targetOf(options));
-  });
-  withStore(keys.command('revoke').description('end keys; they stay listed'))
-    .argument('<ids...>')
-    .action(async (ids: string[], options: StoreOptions) => {
-      const { revokeKeys } = await import('./commands/keys.ts');
-      process.exitCode = await revokeKeys(output(), ids, targetOf(options));
-    });
+  examples(
+    withStore(keys.command('list').description('keys, newest first')).action(
+      async (options: StoreOptions) => {
+        const { listKeys } = await import('./commands/keys.ts');
+        process.exitCode = await listKeys(output(), targetOf(options));
+      },
+    ),
+    ['knarr keys list', 'knarr keys list --data .knarr'],
+  );
+  examples(
+    withStore(keys.command('revoke').description('end keys; they stay listed'))
+      .argument('<ids...>')
+      .action(async (ids: string[], options: StoreOptions) => {
+        const { revokeKeys } = await import('./commands/keys.ts');
+        process.exitCode = await revokeKeys(output(), ids, targetOf(options));
+      }),
+    ['knarr keys revoke 0f3c9a1b2d4e5f60'],
+  );
 
   examples(
     program
