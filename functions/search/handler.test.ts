@@ -175,6 +175,7 @@ describe('who asks', () => {
 });
 
 describe('filters', () => {
+  const many = (length: number) => ({ in: { year: Array.from({ length }, (_, n) => n) } });
   beforeAll(() =>
     index('filters', [
       { document: 'a', metadata: { lang: 'en', year: 2020, tags: ['x', 'y'] } },
@@ -189,6 +190,7 @@ describe('filters', () => {
     [{ range: { year: { gt: 2020, lte: 2022 } } }, ['b', 'c']],
     [{ and: [{ eq: { lang: 'en' } }, { not: { eq: { tags: 'x' } } }] }, ['c']],
     [{ or: [{ eq: { lang: 'de' } }, { eq: { year: 2022 } }] }, ['b', 'c']],
+    [{ or: [many(256), { not: many(255) }, { eq: { lang: 'de' } }] }, ['a', 'b', 'c']],
   ])('%j', async (filter, expected) => {
     const of = { collection: 'filters', vector: encodeVector(NORTH), filter };
     expect((await found({ ...of, mode: 'dense' })).sort()).toEqual(expected);
@@ -206,6 +208,8 @@ describe('filters', () => {
     { and: [] },
     { in: { year: [] } },
     { eq: Object.fromEntries(Array.from({ length: 17 }, (_, n) => [`f${n}`, n])) },
+    { or: [many(256), many(256), { eq: { lang: 'en' } }] },
+    { not: { and: Array.from({ length: 3 }, () => ({ or: [many(200)] })) } },
   ])('%j is refused', async (filter) => {
     await expect(search({ collection: 'filters', filter: filter as never })).rejects.toMatchObject({
       code: 'invalid_request',

@@ -53,6 +53,8 @@ const event = (changes: object, type = 'application/cloudevents+json'): Request 
 /** JSON whose member `text` is nested one level less. */
 const nested = (levels: number) => `{"text":${'['.repeat(levels - 1)}${']'.repeat(levels - 1)}}`;
 
+const values = Array.from({ length: 250 }, (_, n) => n);
+
 const invalid = (says: string): Refusal => [400, 'invalid_request', says];
 const tooLarge = (bytes: number): Refusal => [413, 'too_large', `larger than ${bytes} bytes`];
 const unreadable: Refusal = [415, 'unsupported_media_type', 'known are text/plain'];
@@ -162,6 +164,14 @@ export const REQUESTS: readonly BadRequest[] = [
     'a filter of 100 levels',
     post('/v1/search', `{"query":"a","filter":${'{"not":'.repeat(99)}{}${'}'.repeat(100)}`),
     invalid('nested deeper'),
+  ),
+  refused(
+    'a filter of 16,000 values',
+    post('/v1/search', {
+      query: 'a',
+      filter: { or: Array(16).fill({ or: Array(4).fill({ in: { a: values } }) }) },
+    }),
+    invalid('at most 512 values'),
   ),
   refused('no passages at all', post('/v1/search', { query: 'a', limit: 0 }), invalid('limit')),
 ];
