@@ -94,11 +94,13 @@ export function openQdrantVectors(
         body && (await qdrant<Schemas['QueryResponse']>({ ...request, body }, caller).catch(absent));
       if (found === undefined && body) collections.forget(generation);
       if (!found?.points.length) await checkScope(name, scope, caller);
-      return (found?.points ?? []).map(({ id, score, payload }) => ({
-        ...(payload as unknown as Omit<PointHit, 'id' | 'score'>),
-        id: String(id),
-        score,
-      }));
+      return (found?.points ?? [])
+        .map(({ id, score, payload }) => ({
+          ...(payload as unknown as Omit<PointHit, 'id' | 'score'>),
+          id: String(id),
+          score,
+        }))
+        .sort(byScore);
     },
 
     ...qdrantMaintenance(qdrant, collections, { written, read }),
@@ -109,6 +111,9 @@ export function openQdrantVectors(
     close: async () => {},
   };
 }
+
+/** Best first; what ties, as fused ranks often do, comes in the order of ids, since Qdrant gives it in any order. */
+const byScore = (a: PointHit, b: PointHit) => b.score - a.score || (a.id < b.id ? -1 : 1);
 
 const unknownCollection = (collection: string) =>
   new KnarrError('unknown_collection', `There is no collection ${collection}.`);
