@@ -11,7 +11,7 @@ export function startPage(origin: string): Html {
 ${keyField}
 <form id="ask" class="row">
 <label for="question">Question</label>
-<input id="question" required maxlength="8192" autocomplete="off" placeholder="Who was the leader of the Normans?">
+<input id="question" required maxlength="8192" autocomplete="off" placeholder="How many earthquakes does Southern California have each year?">
 <button>Ask</button>
 </form>
 <section id="answer" aria-live="polite"></section>

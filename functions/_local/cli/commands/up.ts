@@ -42,7 +42,7 @@ export async function up(output: Output, options: UpOptions): Promise<void> {
   if (signal.aborted) return;
   const knarr = pipeline.url === DEFAULT_URL ? 'npx knarr' : `npx knarr --url ${pipeline.url}`;
   output.text('\nTry, in another terminal:');
-  output.text(`  ${knarr} ask "Who was the leader of the Normans?"`);
+  output.text(`  ${knarr} ask "How many earthquakes does Southern California have each year?"`);
   output.text(`  ${knarr} ingest <your files or folder>`);
   output.text(`\nIn a browser: ${pipeline.url}, and the API at ${pipeline.url}/docs.  Ctrl-C stops it.`);
 }
