@@ -1,6 +1,7 @@
 import { constants, createReadStream } from 'node:fs';
 import { access, mkdir, open, rename, rm, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { KnarrError } from '../../errors.ts';
 import { checkKey, type OriginalStore, readOriginal } from './port.ts';
 
 const READ_BYTES = 1024 * 1024;
@@ -16,15 +17,15 @@ export function folderOriginals(folder: string): OriginalStore {
     async put(key, content) {
       const path = pathOf(key);
       if (await isWhole(path, content.byteLength)) return;
-      await mkdir(dirname(path), { recursive: true });
       const unfinished = `${path}.${crypto.randomUUID()}`;
       try {
+        await mkdir(dirname(path), { recursive: true });
         await writeDurably(unfinished, content);
         await rename(unfinished, path);
         await syncFolder(dirname(path));
       } catch (thrown) {
-        await rm(unfinished, { force: true });
-        throw thrown;
+        await rm(unfinished, { force: true }).catch(() => {});
+        throw full(thrown);
       }
     },
     async get(key, signal) {
@@ -54,6 +55,23 @@ async function writeDurably(path: string, content: Uint8Array): Promise<void> {
   } finally {
     await file.close();
   }
+}
+
+const FULL: Record<string, string> = {
+  ENOSPC: 'its disk is full',
+  EDQUOT: 'its quota is used up',
+  EROFS: 'its disk is read-only',
+};
+const FULL_RETRY_S = 30;
+
+/** What somebody has to make room for, and may be tried again then. */
+function full(thrown: unknown): unknown {
+  const why = FULL[(thrown as NodeJS.ErrnoException).code ?? ''];
+  if (why === undefined) return thrown;
+  return new KnarrError('unavailable', `The original cannot be stored: ${why}.`, {
+    cause: thrown,
+    retryAfter: FULL_RETRY_S,
+  });
 }
 
 /** Makes the new name durable, where the file system lets a folder be opened. */

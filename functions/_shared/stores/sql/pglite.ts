@@ -30,7 +30,13 @@ export async function openPGlite({ dataDir, maxWaiting = 1024 }: PGliteOptions =
   try {
     const folder = join(dataDir, 'database');
     if (!existsSync(folder)) await firstStart(folder);
-    const worker = await startWorker(workerFile('pglite'), { folder });
+    const worker = await startWorker(workerFile('pglite'), { folder }).catch((cause) => {
+      throw new KnarrError(
+        'unavailable',
+        `The database in ${folder} cannot be opened; it may be damaged. Nothing was changed: put a copy in its place, or move the folder away to start anew.`,
+        { cause },
+      );
+    });
     return over(worker, maxWaiting, unlock);
   } catch (thrown) {
     await unlock();
