@@ -2,7 +2,9 @@ import { afterAll, describe, expect, test } from 'vitest';
 import { asset } from '../functions/_shared/assets.ts';
 import { createParser, type ParserOptions } from '../functions/ingest/parser/parser.ts';
 import type { Parsed } from '../functions/ingest/parser/protocol.ts';
+import type { ParserCase } from './corpus/parsers/case.ts';
 import { PARSER_CASES } from './corpus/parsers/index.ts';
+import { testPipeline } from './support/pipeline.ts';
 
 const MEBIBYTE = 2 ** 20;
 const OPTIONS: ParserOptions = {
@@ -56,6 +58,30 @@ describe('the corpus of documents that are hard on their reader', () => {
     global.gc?.();
     expect(process.memoryUsage.rss() - before).toBeLessThan(MAX_GROWTH);
   });
+});
+
+test('what cannot be read ends once and for all, with its reason, and the next document is indexed', async () => {
+  const knarr = await testPipeline({ KNARR_PARSE_TIMEOUT: '3s', KNARR_MAX_EXPANDED_BYTES: '32MiB' });
+  try {
+    const cases = [
+      ['a PDF in name only', 'unprocessable'],
+      ['a zip bomb that says it is small', 'too_large'],
+      ['a PDF page that draws ten billion texts with ten forms', 'unprocessable'],
+    ];
+    for (const [name, code] of cases) {
+      const { mediaType, make, answer } = PARSER_CASES.find((one) => one.name === name) as ParserCase;
+      const init = { body: Buffer.from(make()), headers: { 'content-type': mediaType } };
+      expect((await knarr.api('PUT', '/v1/documents/hard', undefined, init)).status).toBe(202);
+      const message = 'message' in answer ? expect.stringMatching(answer.message) : '';
+      expect(await knarr.ended('hard')).toMatchObject({ state: 'dead_lettered', error: { code, message } });
+      const letters = await knarr.api('GET', '/v1/dead-letters?limit=1');
+      expect(letters.body.dead_letters[0]).toMatchObject({ code, attempts: 1 });
+      expect((await knarr.api('PUT', '/v1/documents/next', { text: `After ${name}.` })).status).toBe(202);
+      expect((await knarr.ended('next')).state).toBe('indexed');
+    }
+  } finally {
+    await knarr.close();
+  }
 });
 
 /** The text that the chunks cover. */
