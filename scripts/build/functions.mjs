@@ -3,6 +3,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { cp, readFile, stat } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import { bundle, root, writeIfChanged } from './bundle.mjs';
+import { partOf } from './lockfile.mjs';
 
 const readJson = (path) => JSON.parse(readFileSync(path, 'utf8'));
 
@@ -26,15 +27,16 @@ export async function buildFunction(stage, outdir = `dist/functions/${stage}`) {
 
   const { knarr, ...manifest } = readJson(join(source, 'package.json'));
   const dependencies = externals(metafiles);
-  await writeIfChanged(
-    join(out, 'package.json'),
-    `${JSON.stringify({ ...manifest, dependencies }, null, 2)}\n`,
-  );
+  const own = { ...manifest, dependencies };
+  const lock = partOf(readJson(join(root, 'package-lock.json')), own);
+  await writeIfChanged(join(out, 'package.json'), `${JSON.stringify(own, null, 2)}\n`);
+  await writeIfChanged(join(out, 'package-lock.json'), `${JSON.stringify(lock, null, 2)}\n`);
   await writeIfChanged(join(out, 'start.js'), START);
   for (const name of ['func.yaml', 'README.md']) {
     if (existsSync(join(source, name)))
       await writeIfChanged(join(out, name), await readFile(join(source, name)));
   }
+  await writeIfChanged(join(out, '.funcignore'), 'node_modules/\n');
   // The native runtime's install script wants the network; nothing else has one.
   await writeIfChanged(join(out, '.npmrc'), 'ignore-scripts=true\n');
   for (const asset of knarr?.assets ?? []) await copyAsset(asset, out);
