@@ -12,7 +12,13 @@ writeFileSync(
   script,
   `import { parentPort, workerData, threadId } from 'node:worker_threads';
   if (workerData === 'broken') throw new Error('no such model');
-  parentPort.on('message', (text) => text === 'die' ? process.exit(3) : parentPort.postMessage(text));
+  parentPort.on('message', (text) => {
+    if (text.end) process.exit();
+    if (text === 'die') process.exit(3);
+    const until = Date.now() + (text === 'run' ? 300 : 0);
+    while (Date.now() < until);
+    parentPort.postMessage(text);
+  });
   parentPort.postMessage({ threadId });`,
 );
 
@@ -64,4 +70,13 @@ test('a thread that does not start says why, and a closed one does not start', a
   await expect(thread.start()).rejects.toMatchObject({ code: 'unavailable', message: /no such model/ });
   await thread.close();
   await expect(thread.start()).rejects.toMatchObject({ code: 'unavailable', message: /is closed/ });
+});
+
+test('a thread ends after the run it is in', async () => {
+  const { thread, heard, deaths } = open();
+  await thread.start();
+  thread.post('run');
+  await thread.close();
+  expect(heard).toEqual(['run']);
+  expect(deaths).toHaveLength(1);
 });

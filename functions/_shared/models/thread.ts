@@ -1,4 +1,5 @@
-import { Worker } from 'node:worker_threads';
+import { once } from 'node:events';
+import { type MessagePort, Worker } from 'node:worker_threads';
 import { KnarrError } from '../errors.ts';
 
 export interface ModelThreadOptions<Out, Ready> {
@@ -13,6 +14,17 @@ export interface ModelThreadOptions<Out, Ready> {
   onMessage(message: Out): void;
   /** The thread died by itself: whatever it was doing is lost. */
   onDeath(error: KnarrError): void;
+}
+
+const END = { end: true };
+/** For the run under way when a thread is to end, ms. */
+const GRACE_MS = 10_000;
+
+/** In the thread, before it listens itself: it ends when it is asked to. */
+export function endWhenAsked(port: MessagePort): void {
+  port.on('message', (message: Partial<typeof END>) => {
+    if (message.end) process.exit();
+  });
 }
 
 /**
@@ -63,10 +75,19 @@ export class ModelThread<In, Out, Ready> {
     this.#worker?.postMessage(message, [...transfer]);
   }
 
-  /** Ends the thread at once; what it was doing fails as after a death. */
+  /**
+   * Ends the thread after the run it is in; everything else fails as after a death. A thread that is stopped within a
+   * run would take the whole process with it: native code throws where nobody can catch it.
+   */
   async close(): Promise<void> {
     this.#closed = true;
-    await this.#worker?.terminate();
+    const worker = this.#worker;
+    if (!worker) return;
+    const ended = once(worker, 'exit');
+    worker.postMessage(END);
+    const timer = setTimeout(() => void worker.terminate(), GRACE_MS);
+    await ended;
+    clearTimeout(timer);
   }
 
   #error(what: string, cause?: unknown): KnarrError {

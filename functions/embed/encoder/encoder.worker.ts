@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { parentPort, workerData } from 'node:worker_threads';
 import { openSession } from '../../_shared/models/session.ts';
+import { endWhenAsked } from '../../_shared/models/thread.ts';
 import { loadTokenizer } from '../../_shared/models/tokenizer.ts';
 import { MAX_BATCH, planRuns } from './batch.ts';
 import { createLanes } from './lanes.ts';
@@ -11,6 +12,7 @@ import { createTokeniser, type Tokenised } from './tokens.ts';
 /** One model in a thread of its own: a run is a synchronous native call, which would stop an event loop. */
 const port = parentPort;
 if (!port) throw new Error('This file runs as a worker thread.');
+endWhenAsked(port);
 const send = (reply: WorkReply, transfer: ArrayBuffer[] = []) => port.postMessage(reply, transfer);
 
 const settings = workerData as WorkerSettings;

@@ -1,6 +1,7 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { KnarrError } from '../../_shared/errors.ts';
 import { openSession } from '../../_shared/models/session.ts';
+import { endWhenAsked } from '../../_shared/models/thread.ts';
 import { readCausalModel } from './causal-model.ts';
 import { createDecoder } from './decoder.ts';
 import type { Generated, LlmJob, LlmReply, LlmRequest, LlmSettings } from './protocol.ts';
@@ -10,6 +11,7 @@ import { createTextStream } from './text-stream.ts';
 /** Text generation in a thread of its own, one job at a time: a run of the model blocks the thread it is in. */
 const port = parentPort;
 if (!port) throw new Error('This file runs as a worker thread.');
+endWhenAsked(port);
 const send = (reply: LlmReply) => port.postMessage(reply);
 
 const settings = workerData as LlmSettings;
