@@ -37,7 +37,14 @@ export const operators: Record<string, unknown> = {
         description: text,
         imageName: text,
         instances: { type: 'integer', minimum: 1 },
-        bootstrap: object({ initdb: object({ database: text, owner: text, dataChecksums: flag }) }),
+        bootstrap: object({
+          initdb: object({
+            database: text,
+            owner: text,
+            dataChecksums: flag,
+            postInitApplicationSQL: { type: 'array', items: text },
+          }),
+        }),
         postgresql: object({
           synchronous: object(
             {
