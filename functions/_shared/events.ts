@@ -189,9 +189,8 @@ export interface EventExtensions {
  */
 export function toCloudEvent(stage: string, emitted: Emitted, extensions: EventExtensions): CloudEvent {
   const type = eventType(emitted.name);
-  const { tenant, ...optional } = extensions;
+  const { tenant, traceparent, tracestate, deadline, correlationid } = extensions;
   const { timings: _, ...fact } = emitted.data as { timings?: unknown };
-  const given = Object.fromEntries(Object.entries(optional).filter(([, value]) => value !== undefined));
   return {
     specversion: '1.0',
     id: uuidv5('event', tenant, type, emitted.subject, JSON.stringify(fact)),
@@ -202,7 +201,10 @@ export function toCloudEvent(stage: string, emitted: Emitted, extensions: EventE
     datacontenttype: 'application/json',
     tenant,
     partitionkey: `${tenant}/${emitted.subject}`,
-    ...given,
+    ...(traceparent !== undefined && { traceparent }),
+    ...(tracestate !== undefined && { tracestate }),
+    ...(deadline !== undefined && { deadline }),
+    ...(correlationid !== undefined && { correlationid }),
     data: emitted.data,
   };
 }

@@ -1,20 +1,20 @@
-import { createHash } from 'node:crypto';
+import { createHash, hash } from 'node:crypto';
 
 /** Namespace of every UUIDv5 that Knarr derives: UUIDv5(DNS namespace, "knarr.dev"), kept as a constant so that ids never move. */
 export const KNARR_NAMESPACE = '9eba15a6-c25f-5aa7-b38b-4779cfb0250a';
 
+const NAMESPACE = Buffer.from(KNARR_NAMESPACE.replaceAll('-', ''), 'hex');
+
 /** RFC 9562 §5.5 name-based UUID (SHA-1). Parts are length-prefixed, so ("ab","c") and ("a","bc") differ. */
 export function uuidv5(...parts: (string | number)[]): string {
-  const hash = createHash('sha1').update(Buffer.from(KNARR_NAMESPACE.replaceAll('-', ''), 'hex'));
+  let name = '';
   for (const part of parts) {
     const text = String(part);
-    hash.update(`${Buffer.byteLength(text)}:${text}`);
+    name += `${Buffer.byteLength(text)}:${text}`;
   }
-  const bytes = hash.digest().subarray(0, 16);
-  bytes.writeUInt8((bytes.readUInt8(6) & 0x0f) | 0x50, 6);
-  bytes.writeUInt8((bytes.readUInt8(8) & 0x3f) | 0x80, 8);
-  const hex = bytes.toString('hex');
-  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`;
+  const hex = hash('sha1', Buffer.concat([NAMESPACE, Buffer.from(name)]), 'hex');
+  const variant = ((Number.parseInt(hex.charAt(16), 16) & 0x3) | 0x8).toString(16);
+  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-5${hex.slice(13, 16)}-${variant}${hex.slice(17, 20)}-${hex.slice(20, 32)}`;
 }
 
 /** The id of one chunk's point in the vector store: the same chunk of the same version always gets the same id. */

@@ -112,7 +112,9 @@ function readStructured(headers: Headers, body: Uint8Array): CloudEvent {
   // Of two the first may count on one hop and the last on the next.
   if (countMembers(text) > Object.keys(parsed).length) throw malformed('a member is given twice');
   const { data, data_base64: base64, ...attributes } = parsed as Record<string, unknown>;
-  const event = present(attributes);
+  const event: Record<string, unknown> = {};
+  // JSON event format §2.2: a null attribute is an absent one.
+  for (const name of Object.keys(attributes)) if (attributes[name] !== null) event[name] = attributes[name];
   checkAttributes(event);
   if (base64 !== undefined && base64 !== null) {
     if (data !== undefined && data !== null) throw malformed('it has both data and data_base64');
@@ -122,12 +124,15 @@ function readStructured(headers: Headers, body: Uint8Array): CloudEvent {
   return event as unknown as CloudEvent;
 }
 
+/** Checks the attributes that are there; `data` is none. */
 function checkAttributes(event: Record<string, unknown>): void {
-  for (const name of ['specversion', 'id', 'source', 'type']) {
-    if (event[name] === undefined) throw malformed(`${name} is missing`);
+  for (const name of REQUIRED) {
+    if (event[name] === undefined || event[name] === null) throw malformed(`${name} is missing`);
   }
   if (event.specversion !== '1.0') throw malformed('specversion is not 1.0');
-  for (const [name, value] of Object.entries(event)) {
+  for (const name of Object.keys(event)) {
+    const value = event[name];
+    if (value === undefined || value === null || name === 'data') continue;
     if (!ATTRIBUTE.test(name)) throw malformed(`"${name.slice(0, 32)}" is no attribute name`);
     checkValue(name, value);
   }
@@ -140,6 +145,7 @@ function checkAttributes(event: Record<string, unknown>): void {
     throw malformed('time is not an RFC 3339 timestamp');
 }
 
+const REQUIRED = ['specversion', 'id', 'source', 'type'];
 const CORE_STRINGS = new Set([
   'id',
   'source',
@@ -185,7 +191,8 @@ export interface HttpMessage {
 export function writeBinary(event: CloudEvent): HttpMessage {
   checkWritable(event);
   const headers: Record<string, string> = {};
-  for (const [name, value] of Object.entries(event)) {
+  for (const name of Object.keys(event)) {
+    const value = event[name];
     if (value === undefined || value === null || name === 'data') continue;
     if (name === 'datacontenttype') headers['content-type'] = value as string;
     else headers[`ce-${name}`] = encodeHeader(String(value));
@@ -201,17 +208,13 @@ export function writeBinary(event: CloudEvent): HttpMessage {
   return { headers, body: isText ? data : JSON.stringify(data) };
 }
 
-function checkWritable({ data: _, ...attributes }: CloudEvent): void {
+function checkWritable(event: CloudEvent): void {
   try {
-    checkAttributes(present(attributes));
+    checkAttributes(event);
   } catch (cause) {
     throw new KnarrError('internal', (cause as Error).message, { cause });
   }
 }
-
-/** JSON event format §2.2: a null attribute is an absent one. */
-const present = (attributes: object): Record<string, unknown> =>
-  Object.fromEntries(Object.entries(attributes).filter(([, value]) => value !== null && value !== undefined));
 
 /** An event in structured content mode, JSON format. Throws `internal` for attributes that no event may have. */
 export function writeStructured(event: CloudEvent): HttpMessage {

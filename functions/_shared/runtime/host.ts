@@ -135,6 +135,7 @@ async function contextOf(request: Request, limit: number, log: Logger): Promise<
   const bytes = await readBody(request, limit);
   const contentType = request.headers.get('content-type') ?? undefined;
   const cloudevent = eventMode(request.headers) === undefined ? undefined : readEvent(request.headers, bytes);
+  let headers: Record<string, string> | undefined;
   const at = request.url.indexOf('?');
   const query = at === -1 ? {} : Object.fromEntries(new URLSearchParams(request.url.slice(at)));
   const context: HostContext = {
@@ -145,7 +146,10 @@ async function contextOf(request: Request, limit: number, log: Logger): Promise<
       return Buffer.from(bytes).toString();
     },
     query,
-    headers: Object.fromEntries(request.headers),
+    get headers() {
+      headers ??= Object.fromEntries(request.headers);
+      return headers;
+    },
     method: request.method,
     httpVersion: '1.1',
     contentType,

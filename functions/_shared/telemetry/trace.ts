@@ -28,12 +28,24 @@ export function readTracestate(
   return header && traceparent !== undefined && TRACESTATE.test(header) ? header : undefined;
 }
 
+// Asking the system for a few bytes costs as much as for many.
+let pool = randomBytes(4096);
+let used = 0;
+function randomHex(bytes: number): string {
+  if (used + bytes > pool.length) {
+    pool = randomBytes(pool.length);
+    used = 0;
+  }
+  used += bytes;
+  return pool.toString('hex', used - bytes, used);
+}
+
 /** A `traceparent` for work caused by `parent`: same trace and flags, a span id of its own. Without a parent, a new sampled trace. */
 export function childTraceparent(parent: string | undefined): string {
-  const span = randomBytes(8).toString('hex');
+  const span = randomHex(8);
   const read = readTraceparent(parent);
   return read === undefined
-    ? `00-${randomBytes(16).toString('hex')}-${span}-01`
+    ? `00-${randomHex(16)}-${span}-01`
     : `${read.slice(0, 36)}${span}${read.slice(52)}`;
 }
 
