@@ -388,12 +388,23 @@ test('eval measures a collection in a store of its own', async () => {
   expect((await run(['eval', 'mixed'])).stderr).toContain('has no corpus.jsonl');
 });
 
-test('an interrupted up keeps what it accepted, and takes no samples a second time', async () => {
-  const before = (await run(['documents', '--limit', '1000'])).lines[0].documents;
+test('up, interrupted at work, keeps what it accepted, and takes no samples a second time', async () => {
+  const paragraph = 'The stern was carved by the same hand as the stem, and tarred each spring. '.repeat(40);
+  await write(
+    Object.fromEntries(Array.from({ length: 40 }, (_, i) => [`late/${i}.txt`, `${i}. ${paragraph}`])),
+  );
+  const ingest = new Knarr(['--url', url, 'ingest', 'late'], { cwd: folder });
+  await ingest.line((line) => line.state === 'indexed');
   expect((await server.stop('SIGINT')).code).toBe(0);
+  expect((await ingest.stop('SIGINT')).code).toBe(130);
+
   server = new Knarr(['up', '--port', '0', '--data', data]);
   url = (await server.line((line) => 'url' in line)).url;
-  const after = (await run(['documents', '--limit', '1000'])).lines[0].documents;
-  expect(after.map((row: any) => row.id)).toEqual(before.map((row: any) => row.id));
+  const documents = async () => (await run(['documents', '--limit', '1000'])).lines[0].documents;
+  const late = async () => (await documents()).filter((row: any) => row.id.startsWith('late/'));
+  expect((await late()).length).toBeGreaterThan(0);
+  const unfinished = async () => (await late()).filter((row: any) => row.state !== 'indexed');
+  await expect.poll(unfinished, { timeout: 120_000, interval: 1000 }).toEqual([]);
+  expect((await documents()).map((row: any) => row.id)).toContain('examples/normans.md');
   expect(server.lines().filter((line) => 'examples' in line)).toEqual([]);
 });
