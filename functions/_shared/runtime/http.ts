@@ -1,4 +1,4 @@
-import { type Context, Hono } from 'hono';
+import { Hono } from 'hono';
 import packageJson from '../../../package.json' with { type: 'json' };
 import { KnarrError } from '../errors.ts';
 import { type CloudEvent, type EventName, eventType, isDeadLetter } from '../events.ts';
@@ -27,13 +27,16 @@ export interface AppOptions extends RunOptions {
   isDraining(): boolean;
 }
 
+/** Answers a request; `inside`: it comes from a stage in the same process, and nobody needs to prove who they are. */
+export type Answering = (request: Request, inside: boolean) => Promise<Response>;
+
 /** The HTTP face of a running stage: work at `POST /`, health, metrics, and the stage's own routes. */
 export function createApp<Deps, In, Out>(
   stage: Stage<Deps, In, Out>,
   deps: Deps,
   running: RunningStage<In, Out>,
   { log, publisher, metrics, config, isDraining, ...options }: AppOptions,
-): Hono {
+): Answering {
   const maxBody = options.maxBodyBytes ?? stage.maxBodyBytes ?? DEFAULT_MAX_BODY;
 
   async function answerJson(request: Request, caller: Caller | undefined): Promise<Response> {
@@ -85,6 +88,27 @@ export function createApp<Deps, In, Out>(
     return problemResponse(error, to);
   }
 
+  function refuseWhenDraining(): void {
+    if (isDraining()) throw new KnarrError('unavailable', 'The stage is shutting down.');
+  }
+
+  /** `POST /`, without the way through the router. */
+  async function work(request: Request, inside: boolean): Promise<Response> {
+    const isEvent = eventMode(request.headers) !== undefined;
+    try {
+      refuseWhenDraining();
+      if (isEvent) {
+        if (!inside) await stage.admitEvent?.(request, deps);
+        return await answerEvent(request);
+      }
+      const caller = inside ? undefined : await stage.admit?.(request, deps);
+      if (stage.admit && !caller && !inside) throw new KnarrError('unauthenticated', 'Say who you are.');
+      return await answerJson(request, caller);
+    } catch (thrown) {
+      return refuse(thrown, isEvent ? 'event' : 'request');
+    }
+  }
+
   const app = new Hono<Env>();
   app.onError((error) => refuse(error, 'request'));
   app.notFound(() => problemResponse(new KnarrError('not_found', 'There is nothing at this path.')));
@@ -116,28 +140,16 @@ export function createApp<Deps, In, Out>(
     app.all(path, (c) => notAllowed(c.req.method, 'GET'));
   }
   app.use(async (c, next) => {
-    if (isDraining()) throw new KnarrError('unavailable', 'The stage is shutting down.');
-    if (c.env.inside) return next();
-    if (isForStage(c)) {
-      try {
-        await stage.admitEvent?.(c.req.raw, deps);
-      } catch (thrown) {
-        return refuse(thrown, 'event');
-      }
-    } else c.set('caller', await stage.admit?.(c.req.raw, deps));
-    return next();
+    refuseWhenDraining();
+    if (!c.env.inside) c.set('caller', await stage.admit?.(c.req.raw, deps));
+    await next();
   });
   app.options('/', () => new Response(null, { headers: WEB_HOOK }));
-  app.post('/', async (c) => {
-    if (isForStage(c)) return answerEvent(c.req.raw).catch((thrown) => refuse(thrown, 'event'));
-    const caller = c.get('caller');
-    if (stage.admit && !caller && !c.env.inside) throw new KnarrError('unauthenticated', 'Say who you are.');
-    return answerJson(c.req.raw, caller);
-  });
   const routes = stage.routes?.(deps, log);
   if (routes) app.route('/', routes);
   app.all('/', (c) => notAllowed(c.req.method, 'POST, OPTIONS'));
-  return app as unknown as Hono;
+  return async (request, inside) =>
+    request.method === 'POST' && isRoot(request.url) ? work(request, inside) : app.fetch(request, { inside });
 }
 
 interface Env {
@@ -145,9 +157,10 @@ interface Env {
   Variables: { caller: Caller | undefined };
 }
 
-/** Whether it is an event for the stage itself; the gateway's API takes events elsewhere. */
-const isForStage = ({ req }: Context): boolean =>
-  req.method === 'POST' && req.path === '/' && eventMode(req.raw.headers) !== undefined;
+function isRoot(url: string): boolean {
+  const path = url.indexOf('/', url.indexOf('//') + 2);
+  return path === url.length - 1 || url[path + 1] === '?';
+}
 
 /**
  * The event of a request, in the trace of the request when it names none itself. Whatever is wrong with its bytes makes

@@ -150,9 +150,9 @@ export function runStage<Deps, In, Out>(
       draining = true;
       stage.drain?.(deps);
     },
-    fetch: async (request, { inside = false } = {}) => app.fetch(request, { inside }),
+    fetch: (request, { inside = false } = {}) => answer(request, inside),
   };
-  const app = createApp(stage, deps, running, { ...options, metrics, isDraining: () => draining });
+  const answer = createApp(stage, deps, running, { ...options, metrics, isDraining: () => draining });
   return running;
 }
 

@@ -7,6 +7,9 @@ const BUCKETS = [
   0.001, 0.0025, 0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.25, 0.5, 1, 2.5, 5, 10, 30,
 ];
 
+/** Observations that wait to be recorded, at most. */
+const OBSERVATIONS = 512;
+
 export interface Metrics {
   /** One piece of work of a stage: `kind` is `call` or `event`, `outcome` is `ok` or an error code. */
   observeStage(stage: string, kind: string, outcome: string, seconds: number): void;
@@ -39,10 +42,18 @@ export function createMetrics(): Metrics {
   const duration = meter.createHistogram('knarr_stage_duration_seconds', {
     description: 'Time a stage spent on one call or event.',
   });
+  // Recording one costs a small request dearly, many at once do not.
+  let observed: [seconds: number, labels: Record<string, string>][] = [];
+  const record = () => {
+    for (const [seconds, labels] of observed) duration.record(seconds, labels);
+    observed = [];
+  };
   const counters = new Map<string, ReturnType<typeof meter.createCounter>>();
 
   const metrics: Metrics = {
-    observeStage: (stage, kind, outcome, seconds) => duration.record(seconds, { stage, kind, outcome }),
+    observeStage(stage, kind, outcome, seconds) {
+      if (observed.push([seconds, { stage, kind, outcome }]) === OBSERVATIONS) record();
+    },
     gauge(name, description, read) {
       meter.createObservableGauge(name, { description }).addCallback((result) => {
         for (const { value, labels } of read()) result.observe(value, labels ?? {});
@@ -54,6 +65,7 @@ export function createMetrics(): Metrics {
       counter.add(by, labels);
     },
     async text() {
+      record();
       const { resourceMetrics } = await exporter.collect();
       return serializer.serialize(resourceMetrics);
     },
