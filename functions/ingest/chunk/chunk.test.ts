@@ -125,7 +125,10 @@ describe('cuts', () => {
   });
 
   test('code and tables are cut between lines', () => {
-    const code = Array.from({ length: 20 }, (_, i) => `  call(${i}, "some argument"); // line`).join('\n');
+    const code = Array.from(
+      { length: 20 },
+      (_, i) => `${i % 2 ? '  ' : ''}call(${i}, "some argument"); // line`,
+    ).join('\n');
     const chunks = chunksOf(`\`\`\`\n${code}\n\`\`\``, { chunkOverlap: 0 });
     expect(chunks.length).toBeGreaterThan(2);
     for (const { text } of chunks) expect(text).toMatch(/^call\(\d+, [\s\S]*\/\/ line$/);
@@ -184,6 +187,17 @@ describe('limits', () => {
     for (const { text } of chunks) expect(text.length).toBeLessThanOrEqual(16_000);
     const spaces = chunkDocument(extractText(`a${' '.repeat(50_000)}b`), LIMITS, countTokens);
     expect(spaces.map(({ text }) => text)).toEqual(['a', 'b']);
+  });
+
+  test('hold when a whole has more tokens than its parts', () => {
+    const everyCharacter = (text: string) => text.length;
+    const limits = { ...LIMITS, chunkTokens: 80, chunkOverlap: 40 };
+    const chunks = chunkDocument(extractText(sentences(0, 10)), limits, everyCharacter);
+    for (const { tokens, text } of chunks) {
+      expect(tokens).toBe(text.length);
+      expect(tokens).toBeLessThanOrEqual(80);
+    }
+    expect(chunks.at(-1)?.end).toBe(sentences(0, 10).length);
   });
 
   test('a document with more tokens than allowed is refused', () => {

@@ -42,15 +42,21 @@ describe('structure', () => {
 
   test('a table that only arranges the page is no table', () => {
     const layout = `<table><tr><td>menu</td><td>before<table><tr><td>a</td><td>b</td></tr></table>after<h2>Part</h2><p>text</p></td></tr></table>
-      <table><tr><td>${PROSE}</td><td>side</td></tr></table>`;
+      <table><tr><td>${PROSE}</td><td>side</td></tr></table>
+      <table><tr><td>left</td><td><h3>Crew</h3>small</td><td>right</td></tr></table>`;
     expect(blocksOf(extractFragment(layout))).toEqual([
-      ['table', 'menu | before'],
+      ['paragraph', 'menu'],
+      ['paragraph', 'before'],
       ['table', 'a | b'],
       ['paragraph', 'after'],
       [2, 'Part'],
       ['paragraph', 'text'],
       ['paragraph', PROSE.trim()],
       ['paragraph', 'side'],
+      ['paragraph', 'left'],
+      [3, 'Crew'],
+      ['paragraph', 'small'],
+      ['paragraph', 'right'],
     ]);
   });
 

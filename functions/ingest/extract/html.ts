@@ -67,10 +67,10 @@ function addNodes(builder: TextBuilder, root: DomNode): void {
     if (cells === undefined) builder.add(kind, text, level);
     else if (text.trim() !== '') cells.push([cells.pop() ?? '', text.trim()].filter(Boolean).join('\n'));
   };
-  const endRow = () => {
+  const endRow = (isLayout = false) => {
     const row = cells ?? [];
     cells = undefined;
-    const isProse = row.length === 1 || row.some((cell) => cell.length >= LONG_CELL);
+    const isProse = isLayout || row.length === 1 || row.some((cell) => cell.length >= LONG_CELL);
     if (isProse) for (const cell of row) builder.add('paragraph', cell);
     else if (row.some(Boolean)) {
       builder.add('table', row.map((cell) => cell.replaceAll('\n', ' ')).join(' | '));
@@ -80,7 +80,7 @@ function addNodes(builder: TextBuilder, root: DomNode): void {
     if (nodeName === 'BR') pending.push(preformatted > 0 ? '\n' : '\v');
     if (!BLOCKS.has(nodeName)) return;
     flush();
-    if (NOT_IN_CELLS.has(nodeName)) endRow();
+    if (NOT_IN_CELLS.has(nodeName)) endRow(true);
     if (/^H[1-6]$/.test(nodeName)) [kind, level] = ['heading', Number(nodeName[1])];
     if (nodeName === 'LI') kind = 'item';
     if (nodeName === 'TD' || nodeName === 'TH') cells?.push('');
