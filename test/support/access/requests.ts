@@ -75,13 +75,7 @@ export async function exchange(play: Play, asker: Asker): Promise<Exchange> {
     [6, () => post(pick(['/v1/rag', '/rag', '/']), { question: aQuestion(), ...searching() })],
     [3, () => post('/v1/rag', { question: aQuestion(), stream: true, ...searching() })],
     [3, () => askLater(play, asker, searching())],
-    [
-      4,
-      () =>
-        get(
-          `/v1/queries/${play.asked.length > 0 ? pick(play.asked).id : randomUUID()}${pick(['', '/events'])}`,
-        ),
-    ],
+    [4, () => lookUp(play, asker)],
     [1, () => post('/v1/embeddings', { input: aQuestion() })],
     [1, () => get('/v1/models')],
     [3, () => get(`/v1/dead-letters?limit=50${pick(['', '&code=internal'])}`)],
@@ -160,6 +154,15 @@ export async function send(
     from,
     to: performance.now(),
   };
+}
+
+/** An answer, which is its asker's alone. */
+async function lookUp(play: Play, asker: Asker): Promise<Exchange> {
+  const { pick } = play.random;
+  const asked = play.asked.length > 0 ? pick(play.asked) : undefined;
+  const path = `/v1/queries/${asked?.id ?? randomUUID()}${pick(['', '/events'])}`;
+  const done = await send(play, asker, 'GET', path);
+  return { ...done, expected: asker.role === 'none' ? 401 : asked?.asker === asker ? 200 : 404 };
 }
 
 async function askLater(play: Play, asker: Asker, searching: object): Promise<Exchange> {
