@@ -4,6 +4,7 @@ import { ConfigError } from '../../_shared/config.ts';
 import { KnarrError } from '../../_shared/errors.ts';
 import { accessCommands } from './access.ts';
 import { ApiError, apiClient, DEFAULT_URL } from './client.ts';
+import { clusterCommands } from './cluster.ts';
 import { ask, type SearchFlags, search } from './commands/ask.ts';
 import type { EvalOptions } from './commands/eval.ts';
 import { type IngestOptions, ingest } from './commands/ingest.ts';
@@ -193,6 +194,7 @@ examples(
 
 accessCommands(program, { globals, output, remote, examples });
 recoverCommands(program, { remote, examples, atLeast });
+clusterCommands(program, { output, examples });
 
 /** EX_CONFIG of sysexits.h, as every stage's process ends. */
 const MISCONFIGURED = 78;
