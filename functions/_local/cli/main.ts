@@ -209,9 +209,8 @@ try {
   await program.parseAsync();
 } catch (thrown) {
   const error = thrown as Error;
-  const cause = error.cause instanceof Error ? ` (${error.cause.message})` : '';
   output().data({ error: problemOf(error) });
-  process.stderr.write(`knarr: ${globals().verbose ? error.stack : error.message + cause}\n`);
+  process.stderr.write(`knarr: ${globals().verbose ? error.stack : error.message}\n`);
   process.exitCode = error instanceof ConfigError ? MISCONFIGURED : 1;
 }
 

@@ -21,7 +21,7 @@ export async function up(output: Output, options: UpOptions): Promise<void> {
   if (options.data !== undefined) env.KNARR_DATA_DIR = options.data;
   const started = performance.now();
   const pipeline = await startPipeline(env).catch((thrown: NodeJS.ErrnoException) => {
-    throw (thrown.code && EXPLAINED[thrown.code]?.(thrown)) || thrown;
+    throw (thrown.code && EXPLAINED[thrown.code]?.(thrown)) || withCause(thrown);
   });
   const ready = Math.round(performance.now() - started);
   const signal = interruption(() => {
@@ -86,4 +86,11 @@ async function ingestExamples(output: Output, { url }: Pipeline, signal: AbortSi
     `${summary.indexed} sample documents are searchable (${summary.chunks} chunks, ${summary.seconds.toFixed(1)} s).`,
   );
   for (const failure of summary.failed) output.note(`failed: ${failure.id}: ${failure.error}`);
+}
+
+/** Whoever starts it has to know what failed; callers of the API do not. */
+function withCause(error: Error): Error {
+  const { cause } = error;
+  if (!(error instanceof KnarrError) || !(cause instanceof Error)) return error;
+  return new KnarrError(error.code, `${error.message} (${cause.message})`, { cause });
 }
