@@ -14,6 +14,7 @@ import {
 } from '../functions/_shared/events.ts';
 import { readEvent, writeBinary, writeStructured } from '../functions/_shared/runtime/cloudevents.ts';
 import type { StageName } from '../functions/_shared/stage.ts';
+import { openLedger } from '../functions/_shared/stores/open.ts';
 import { buildAlone, type FunctionProcess, startOwn, startStock } from './support/functions.ts';
 import { testPipeline } from './support/pipeline.ts';
 
@@ -36,6 +37,8 @@ const ship = { document: 'ship', version: 1, collection: 'default' };
 const long = { document: 'long', version: 1, collection: 'default' };
 
 let folder: string;
+/** Of a caller: stock faas-js-runtime listens at every address, which the gateway does with authentication alone. */
+let token: string;
 const processes: FunctionProcess[] = [];
 /** Where stages that others ask answer, as they are configured. */
 const urls: Record<string, string> = {};
@@ -68,6 +71,16 @@ beforeAll(async () => {
   } finally {
     await knarr.close();
   }
+  const { documents, access } = await openLedger({ dataDir: join(folder, 'seed') });
+  const caller = {
+    tenant: TENANT,
+    name: 'caller',
+    role: 'reader' as const,
+    collections: null,
+    principals: [],
+  };
+  token = (await access.createKey({ ...caller, expiresAt: null }, { actor: 'test' })).key;
+  await documents.close();
 }, 180_000);
 
 afterAll(async () => {
@@ -87,7 +100,8 @@ const headers = { traceparent: TRACEPARENT };
 const request =
   (path: string, init: RequestInit): Send =>
   async (url) => {
-    const response = await fetch(url + path, { redirect: 'manual', ...init });
+    const sent = { ...(init.headers as Record<string, string>), authorization: `Bearer ${token}` };
+    const response = await fetch(url + path, { redirect: 'manual', ...init, headers: sent });
     const text = await response.text();
     const isJson = /json/.test(response.headers.get('content-type') ?? '');
     const body = isJson && text !== '' ? JSON.parse(text) : text;
@@ -270,7 +284,9 @@ async function environment(stage: StageName, name: string): Promise<Record<strin
   const data = join(folder, `${stage}-${name}`);
   if (stage !== 'embed' && stage !== 'generate') await cp(join(folder, 'seed'), data, { recursive: true });
   const { port } = broker.address() as AddressInfo;
-  return { KNARR_DATA_DIR: data, K_SINK: `http://127.0.0.1:${port}/`, ...urls };
+  const auth: Record<string, string> =
+    stage === 'gateway' ? { KNARR_AUTH: 'keys', KNARR_EVENTS_AUTH: 'trust' } : {};
+  return { KNARR_DATA_DIR: data, K_SINK: `http://127.0.0.1:${port}/`, ...auth, ...urls };
 }
 
 /** Fewest events that go to the Broker: the batches of the long document, twice; the document that was submitted. */
