@@ -16,7 +16,8 @@ const send = (reply: LlmReply) => port.postMessage(reply);
 
 const settings = workerData as LlmSettings;
 const model = readCausalModel(settings.folder);
-const decoder = createDecoder(await openSession(model.onnxFile, settings));
+const { session } = await openSession({ cpu: model.onnxFile, cuda: model.onnxFile }, settings);
+const decoder = createDecoder(session);
 /** The job that nobody waits for any more. */
 let cancelled = -1;
 
