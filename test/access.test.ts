@@ -12,10 +12,12 @@ import { type ServerProcess, startServer } from './support/access/process.ts';
 import { type Exchange, exchange, type Play, type Reply, send } from './support/access/requests.ts';
 import { type Asker, prose, question, World } from './support/access/world.ts';
 import { AUDIENCE, startIssuer, type TestIssuer } from './support/issuer.ts';
+import { startPostgres, type TestPostgres } from './support/postgres.ts';
 
 /**
  * Nobody sees what is not theirs: requests at random over the whole API, by callers of three tenants with all kinds of
- * rights, on documents in which everything is marked. KNARR_ACCESS_REQUESTS: how many (100000 for the long form).
+ * rights, on documents in which everything is marked. KNARR_ACCESS_REQUESTS: how many (100000 for the long form);
+ * KNARR_ACCESS_POSTGRES=1: with the documents on a PostgreSQL server.
  */
 const REQUESTS = Number(process.env.KNARR_ACCESS_REQUESTS ?? 2000);
 const LANES = 8;
@@ -28,6 +30,7 @@ const nobody: Asker = { name: 'nobody', tenant: '', role: 'none', principals: []
 const askers: Asker[] = [];
 const secrets: string[] = [];
 let folder: string;
+let postgres: TestPostgres | undefined;
 let issuer: TestIssuer;
 let server: ServerProcess;
 let play: Play;
@@ -36,9 +39,11 @@ beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'knarr-access-'));
   issuer = await startIssuer();
   const collections = Object.fromEntries(TENANTS.map((tenant) => [tenant, collectionsOf(tenant)]));
+  postgres = process.env.KNARR_ACCESS_POSTGRES ? await startPostgres() : undefined;
   const { keys, deadLetters } = await prepareStore();
   server = await startServer({
     KNARR_DATA_DIR: folder,
+    ...(postgres && { DATABASE_URL: postgres.url }),
     KNARR_AUTH: 'keys,oidc',
     KNARR_OIDC_ISSUER: issuer.url,
     KNARR_OIDC_AUDIENCE: AUDIENCE,
@@ -59,6 +64,7 @@ beforeAll(async () => {
 afterAll(async () => {
   await server?.stop();
   await issuer?.close();
+  await postgres?.stop();
   await rm(folder, { recursive: true, force: true });
 });
 
@@ -97,7 +103,7 @@ async function settled(): Promise<void> {
 
 /** Keys and dead letters, put into the store before a server has it; and users of the issuer. */
 async function prepareStore(): Promise<Pick<Play, 'keys' | 'deadLetters'>> {
-  const { documents, access } = await openLedger({ dataDir: folder });
+  const { documents, access } = await openLedger({ dataDir: folder, databaseUrl: postgres?.url });
   const keys: Play['keys'] = [];
   const deadLetters: string[] = ['none'];
   for (const tenant of TENANTS) {
