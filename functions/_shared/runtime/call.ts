@@ -25,10 +25,10 @@ export function callScope(
   const follow = () => controller.abort(outer.reason);
   if (outer.aborted) follow();
   outer.addEventListener('abort', follow, { once: true });
-  const timer = setTimeout(
-    () => controller.abort(new DOMException('The deadline passed.', 'TimeoutError')),
-    Math.max(0, deadline - Date.now()),
-  );
+  const expire = () => controller.abort(new DOMException('The deadline passed.', 'TimeoutError'));
+  const left = deadline - Date.now();
+  if (left <= 0) expire();
+  const timer = setTimeout(expire, Math.max(0, left));
   return {
     signal: controller.signal,
     end() {

@@ -42,7 +42,7 @@ const plain: Analyzer = async (texts) =>
 
 test('a server that is not there is unavailable, whatever is asked, and opening asks nothing', async () => {
   const url = `http://127.0.0.1:${await freePort()}`;
-  const store = openQdrantVectors(qdrantSettings(url, { KNARR_QDRANT_TIMEOUT: '300ms' }), plain);
+  const store = openQdrantVectors(qdrantSettings(url, { KNARR_QDRANT_TIMEOUT: '5s' }), plain);
   const away = { code: 'unavailable', message: expect.stringContaining('QDRANT_URL') };
   await expect(store.ping()).rejects.toMatchObject(away);
   await expect(store.upsert(scope, [point('a')])).rejects.toMatchObject(away);
