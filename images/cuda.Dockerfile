@@ -27,7 +27,7 @@ RUN npm ci --omit=dev \
 FROM ${CUDA} AS stage
 ARG STAGE=embed
 COPY --from=build /usr/local/bin/node /usr/local/bin/node
-ENV NODE_ENV=production HOME=/tmp KNARR_EMBED_DEVICE=cuda \
+ENV NODE_ENV=production HOME=/tmp \
     NVIDIA_VISIBLE_DEVICES=all NVIDIA_DRIVER_CAPABILITIES=compute,utility
 WORKDIR /app
 COPY --from=installed /src/dist/functions/${STAGE} ./

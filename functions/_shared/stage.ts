@@ -105,6 +105,8 @@ export interface Stage<Deps, In = unknown, Out = unknown, K extends Knobs = Knob
   checkAddress?(hostname: string, config: Config<K>): void;
   /** Called when the stage is to end: what would hold its server open, such as a stream that follows something, lets go. */
   drain?(deps: Deps): void;
+  /** What it found at its start, for `/info`. */
+  found?(deps: Deps): Record<string, unknown>;
   /** Further HTTP routes beside the runtime's own; only the gateway has them. */
   routes?(deps: Deps, log: Logger): Hono;
   /** Takes dead letters: any event that carries `knativeerrorcode` or `knativeerrordest`. */

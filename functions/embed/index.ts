@@ -5,8 +5,9 @@ import { bytes, type Config, duration, integer, knob, url } from '../_shared/con
 import { EmbedInput, EmbedOutput } from '../_shared/contracts.ts';
 import { KnarrError } from '../_shared/errors.ts';
 import { generationKnobs } from '../_shared/generation.ts';
-import { defineStage } from '../_shared/stage.ts';
-import { createOnnxEncoder } from './encoder/onnx.ts';
+import { DEVICES } from '../_shared/models/session.ts';
+import { defineStage, type StageTools } from '../_shared/stage.ts';
+import { createOnnxEncoder, type OnnxEncoder } from './encoder/onnx.ts';
 import { createOpenAIEncoder } from './encoder/openai.ts';
 import type { Encoder } from './encoder/port.ts';
 import { embed, embedChunks, embedQuestion } from './handler.ts';
@@ -24,7 +25,11 @@ export const embedKnobs = {
     z.string().optional(),
     'Model folder in the layout of Sentence Transformers with an ONNX file; its name is the name of the model. Unset: the folder shipped under `models/` by the name in KNARR_EMBED_MODEL.',
   ),
-  device: knob('KNARR_EMBED_DEVICE', z.enum(['cpu']).default('cpu'), 'What ONNX Runtime runs the model on.'),
+  device: knob(
+    'KNARR_EMBED_DEVICE',
+    z.enum(DEVICES).default('cpu'),
+    'What ONNX Runtime runs the model on: `cuda` needs its CUDA provider, as in `images/cuda.Dockerfile`, and takes a model in fp16 where the folder has one. Where it cannot be had, the model runs on the CPU: the log, `/info` and `knarr_embed_device` say so.',
+  ),
   workers: knob(
     'KNARR_EMBED_WORKERS',
     integer(Math.min(2, availableParallelism()), 1, 64),
@@ -90,6 +95,24 @@ export async function openEncoder(config: Config<typeof embedKnobs>): Promise<En
   );
 }
 
+/** Where the model runs, and why not elsewhere; nothing for a server's model. */
+function deviceOf(encoder: Encoder): { device?: string; fallback?: string } {
+  if (!('device' in encoder)) return {};
+  const { device, fallback } = encoder as OnnxEncoder;
+  return { device, ...(fallback !== undefined && { fallback }) };
+}
+
+/** Where the model runs, once and for all to see: in the log and as a metric. */
+export function tellDevice(encoder: Encoder, wanted: string, { log, metrics }: StageTools): void {
+  const { device, fallback } = deviceOf(encoder);
+  if (device === undefined) return;
+  const fields = { model: encoder.model, device, wanted };
+  if (fallback === undefined) log.info(fields, 'the embedding model is ready');
+  else log.warn({ ...fields, reason: fallback }, 'the embedding model runs on the CPU');
+  const read = () => [{ value: 1, labels: { device, wanted } }];
+  metrics.gauge('knarr_embed_device', 'What the embedding model runs on, and should.', read);
+}
+
 export const stage = defineStage({
   name: 'embed',
   summary: 'Turns text into vectors.',
@@ -101,7 +124,12 @@ export const stage = defineStage({
     'query.asked': { produces: ['query.embedded'], handle: embedQuestion },
   },
   knobs: embedKnobs,
-  open: async (config) => ({ encoder: await openEncoder(config) }),
+  async open(config, tools) {
+    const encoder = await openEncoder(config);
+    tellDevice(encoder, config.device, tools);
+    return { encoder };
+  },
+  found: ({ encoder }) => deviceOf(encoder),
   close: ({ encoder }) => encoder.close(),
   ready: ({ encoder }) => encoder.ready(),
   // 2,048 texts of an OpenAI-style request.

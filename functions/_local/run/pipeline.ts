@@ -7,6 +7,7 @@ import { serve } from '../../_shared/runtime/serve.ts';
 import type { Logger } from '../../_shared/stage.ts';
 import { createLogger } from '../../_shared/telemetry/log.ts';
 import { createMetrics, type Metrics } from '../../_shared/telemetry/metrics.ts';
+import { tellDevice } from '../../embed/index.ts';
 import { checkAuth } from '../../gateway/auth/authenticator.ts';
 import { LOCAL_CALLER } from '../../gateway/auth/identity.ts';
 import { refuseOpenBinding } from '../../gateway/guard.ts';
@@ -65,6 +66,7 @@ export async function startPipeline(
     const metrics = createMetrics();
     closers.push(() => metrics.close());
     const opened = await openParts(config, closers);
+    tellDevice(opened.encoder, config.embed.device, { log, metrics });
     const parts = seams.parts?.(opened) ?? opened;
     const running = new Map<string, RunningStage>();
     const deliver = deliverTo(running);

@@ -33,7 +33,10 @@ test('the shipped model', () => {
     normalise: true,
     prefixes: { query: '', passage: '' },
     padToken: 0,
-    onnxFile: 'models/all-MiniLM-L6-v2/model_int8.onnx',
+    onnxFiles: {
+      cpu: 'models/all-MiniLM-L6-v2/model_int8.onnx',
+      cuda: 'models/all-MiniLM-L6-v2/model_int8.onnx',
+    },
   });
 });
 
@@ -47,13 +50,21 @@ test('a model with prefixes, without normalisation, in the folder that exporters
     normalise: false,
     prefixes: { query: 'query: ', passage: 'passage: ' },
     padToken: 1,
-    onnxFile: join(folder, 'onnx/model.onnx'),
+    onnxFiles: { cpu: join(folder, 'onnx/model.onnx'), cuda: join(folder, 'onnx/model.onnx') },
   });
 });
 
-test('of several model files the quantised one is taken', () => {
+test('of several model files the quantised one is taken on a CPU, the one in halves on a GPU', () => {
   write('model_int8.onnx', '');
-  expect(readEncoderModel(folder).onnxFile).toBe(join(folder, 'model_int8.onnx'));
+  expect(readEncoderModel(folder).onnxFiles).toEqual({
+    cpu: join(folder, 'model_int8.onnx'),
+    cuda: join(folder, 'onnx/model.onnx'),
+  });
+  write('onnx/model_fp16.onnx', '');
+  expect(readEncoderModel(folder).onnxFiles).toEqual({
+    cpu: join(folder, 'model_int8.onnx'),
+    cuda: join(folder, 'onnx/model_fp16.onnx'),
+  });
 });
 
 test.each([

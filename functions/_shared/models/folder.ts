@@ -1,6 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { KnarrError } from '../errors.ts';
+import type { Device } from './session.ts';
 
 /** How the vectors of a text's tokens become one; the names are those of Sentence Transformers. */
 export const POOLINGS = ['cls', 'mean', 'max', 'mean_sqrt_len_tokens', 'weightedmean', 'lasttoken'] as const;
@@ -20,14 +21,15 @@ export interface EncoderModel {
   /** Put in front of a text before it is tokenised. */
   prefixes: { query: string; passage: string };
   padToken: number;
-  onnxFile: string;
+  /** The model for each device: the same file, or another precision. */
+  onnxFiles: Record<Device, string>;
 }
 
-/** In order of preference: quantised ones are about twice as fast on a CPU. */
-const ONNX_FILES = ['model_int8.onnx', 'model_quantized.onnx', 'model.onnx'].flatMap((name) => [
-  name,
-  `onnx/${name}`,
-]);
+/** In order of preference: quantised ones are about twice as fast on a CPU; a GPU computes in halves, and not in int8. */
+const ONNX_FILES: Record<Device, string[]> = {
+  cpu: ['model_int8.onnx', 'model_quantized.onnx', 'model.onnx', 'model_fp16.onnx'],
+  cuda: ['model_fp16.onnx', 'model.onnx', 'model_int8.onnx', 'model_quantized.onnx'],
+};
 /** What `1_Pooling/config.json` calls the poolings. */
 const POOLING_KEYS: Record<string, Pooling> = {
   pooling_mode_cls_token: 'cls',
@@ -92,10 +94,14 @@ export function readEncoderModel(folder: string): EncoderModel {
     normalise: modules.some(({ kind }) => kind === 'Normalize'),
     prefixes,
     padToken: config.pad_token_id ?? 0,
-    onnxFile:
-      ONNX_FILES.map((name) => join(folder, name)).find((path) => existsSync(path)) ??
-      missing(folder, `a model file (${ONNX_FILES.join(', ')})`),
+    onnxFiles: { cpu: onnxFileOf(folder, 'cpu'), cuda: onnxFileOf(folder, 'cuda') },
   };
+}
+
+function onnxFileOf(folder: string, device: Device): string {
+  const names = ONNX_FILES[device].flatMap((name) => [name, `onnx/${name}`]);
+  const found = names.map((name) => join(folder, name)).find((path) => existsSync(path));
+  return found ?? missing(folder, `a model file (${names.join(', ')})`);
 }
 
 /**

@@ -1,7 +1,8 @@
 import { InferenceSession } from 'onnxruntime-node';
 
-/** Where a model runs. */
-export type Device = 'cpu';
+/** Where a model can run: `cuda` is an NVIDIA GPU, and needs ONNX Runtime's CUDA provider beside its own library. */
+export const DEVICES = ['cpu', 'cuda'] as const;
+export type Device = (typeof DEVICES)[number];
 
 export interface SessionSettings {
   /** Threads inside the session. Set explicitly, since ONNX Runtime knows nothing of a container's CPU quota. */
@@ -9,8 +10,32 @@ export interface SessionSettings {
   device: Device;
 }
 
-/** Loads a model for the worker thread it is called in. */
-export function openSession(file: string, { threads, device }: SessionSettings): Promise<InferenceSession> {
+export interface OpenedSession {
+  session: InferenceSession;
+  /** Where it runs. */
+  device: Device;
+  /** Why it does not run where it should. */
+  fallback?: string;
+}
+
+/**
+ * Loads a model for the worker thread it is called in. Where CUDA cannot be had it runs on the CPU, and says why: slow is
+ * better than not at all, as long as everybody is told. `files`: the model for each device, which may be two precisions.
+ */
+export async function openSession(
+  files: Record<Device, string>,
+  { threads, device }: SessionSettings,
+): Promise<OpenedSession> {
+  if (device === 'cpu') return { session: await create(files.cpu, threads, 'cpu'), device };
+  try {
+    return { session: await create(files[device], threads, device), device };
+  } catch (thrown) {
+    const fallback = thrown instanceof Error ? thrown.message : String(thrown);
+    return { session: await create(files.cpu, threads, 'cpu'), device: 'cpu', fallback };
+  }
+}
+
+function create(file: string, threads: number, device: Device): Promise<InferenceSession> {
   return InferenceSession.create(file, {
     executionProviders: [device],
     intraOpNumThreads: threads,

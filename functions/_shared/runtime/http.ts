@@ -133,6 +133,7 @@ export function createApp<Deps, In, Out>(
       version: packageJson.version,
       consumes: Object.keys(stage.on).map((name) => eventType(name as EventName)),
       produces: producedTypes(stage),
+      ...stage.found?.(deps),
       config: config ?? {},
     }),
   );

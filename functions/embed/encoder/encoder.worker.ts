@@ -17,12 +17,13 @@ const send = (reply: WorkReply, transfer: ArrayBuffer[] = []) => port.postMessag
 
 const settings = workerData as WorkerSettings;
 const tokenise = createTokeniser(loadTokenizer(settings.folder), settings.maxTokens);
-const encode = createModelRun(await openSession(settings.onnxFile, settings), settings);
+const { session, device, fallback } = await openSession(settings.onnxFiles, settings);
+const encode = createModelRun(session, settings);
 const plan = {
   tokenBudget: settings.tokenBudget,
   // Dynamic quantisation takes its range from the whole batch: a text's vector would depend on its neighbours
   // (cosine down to 0.96 on the golden texts), so such a model is given one text at a time.
-  maxBatch: readFileSync(settings.onnxFile).includes('DynamicQuantizeLinear') ? 1 : MAX_BATCH,
+  maxBatch: readFileSync(settings.onnxFiles[device]).includes('DynamicQuantizeLinear') ? 1 : MAX_BATCH,
 };
 // The first run allocates what later ones reuse; it also proves that model and settings fit.
 const dimensions = (await encode([tokenise('ready').ids])).length;
@@ -98,4 +99,4 @@ port.on('message', (request: WorkRequest) => {
   }
   void runAll();
 });
-send({ ready: { dimensions } });
+send({ ready: { dimensions, device, ...(fallback !== undefined && { fallback }) } });

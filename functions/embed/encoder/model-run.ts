@@ -29,10 +29,7 @@ export function createModelRun(session: InferenceSession, model: EncoderModel): 
       Object.entries(feeds).filter(([name]) => session.inputNames.includes(name)),
     );
     const result = (await session.run(wanted, [output]))[output] as Tensor;
-    if (result.type !== 'float32') {
-      throw new KnarrError('unprocessable', `${model.name} gives ${result.type} vectors; float32 is needed.`);
-    }
-    const data = result.data as Float32Array;
+    const data = floatsOf(result, model.name);
     const dimensions = result.dims.at(-1) as number;
     const vectors = pools
       ? data
@@ -40,6 +37,27 @@ export function createModelRun(session: InferenceSession, model: EncoderModel): 
     if (model.normalise) normaliseRows(vectors, dimensions);
     return vectors;
   };
+}
+
+/** Models in halves may give halves, too. */
+function floatsOf({ type, data }: Tensor, name: string): Float32Array {
+  if (type === 'float32') return data as Float32Array;
+  if (type !== 'float16')
+    throw new KnarrError('unprocessable', `${name} gives ${type} vectors; float32 or float16 is needed.`);
+  // Where JavaScript has no halves yet, their bits.
+  return data instanceof Uint16Array
+    ? Float32Array.from(data, halfToFloat)
+    : Float32Array.from(data as never);
+}
+
+/** An IEEE 754 half-precision number from its bits. */
+export function halfToFloat(bits: number): number {
+  const sign = bits & 0x8000 ? -1 : 1;
+  const exponent = (bits >> 10) & 0x1f;
+  const fraction = bits & 0x3ff;
+  if (exponent === 0) return sign * fraction * 2 ** -24;
+  if (exponent === 0x1f) return fraction === 0 ? sign * Number.POSITIVE_INFINITY : Number.NaN;
+  return sign * (1 + fraction / 1024) * 2 ** (exponent - 15);
 }
 
 /** Every input that sentence encoders take, int64 `[batch, sequence]`. */

@@ -3,6 +3,7 @@ import { readEncoderModel } from '../../_shared/models/folder.ts';
 import type { Device } from '../../_shared/models/session.ts';
 import { cached } from './cache.ts';
 import type { Encoder } from './port.ts';
+import type { WorkerInfo } from './protocol.ts';
 import { createSchedule } from './schedule.ts';
 import { EncoderWorker } from './worker.ts';
 
@@ -26,6 +27,10 @@ const BYTES_PER_TOKEN = 4;
 
 /** A sentence encoder that can tell what it did. */
 export interface OnnxEncoder extends Encoder {
+  /** Where it runs. */
+  readonly device: Device;
+  /** Why not where it should. */
+  readonly fallback: string | undefined;
   /** Texts that the model was given so far: not the remembered, not the dropped. */
   readonly dispatched: number;
 }
@@ -49,8 +54,9 @@ export async function createOnnxEncoder(options: OnnxEncoderOptions): Promise<On
     queueTokens,
     estimate: (text) => Math.min(model.maxTokens, Math.ceil(Buffer.byteLength(text) / BYTES_PER_TOKEN) + 2),
   });
+  let info: WorkerInfo | undefined;
   try {
-    const [info] = await Promise.all(workers.map((worker) => worker.start()));
+    [info] = await Promise.all(workers.map((worker) => worker.start()));
     if (info?.dimensions !== model.dimensions) {
       throw new KnarrError(
         'model_mismatch',
@@ -87,6 +93,8 @@ export async function createOnnxEncoder(options: OnnxEncoderOptions): Promise<On
   };
   return {
     ...cached(encoder, options.cacheBytes),
+    device: info.device,
+    fallback: info.fallback,
     get dispatched() {
       return schedule.dispatched;
     },

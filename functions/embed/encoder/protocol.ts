@@ -1,5 +1,5 @@
 import type { EncoderModel } from '../../_shared/models/folder.ts';
-import type { SessionSettings } from '../../_shared/models/session.ts';
+import type { OpenedSession, SessionSettings } from '../../_shared/models/session.ts';
 
 /** How an encoder worker is started (`workerData`). */
 export interface WorkerSettings extends EncoderModel, SessionSettings {
@@ -7,7 +7,7 @@ export interface WorkerSettings extends EncoderModel, SessionSettings {
   tokenBudget: number;
 }
 
-export interface WorkerInfo {
+export interface WorkerInfo extends Omit<OpenedSession, 'session'> {
   dimensions: number;
 }
 

@@ -1,5 +1,5 @@
 /** Element types (onnx.proto3, `TensorProto.DataType`). */
-export const TYPES = { float: 1, uint8: 2, int8: 3, int32: 6, int64: 7 } as const;
+export const TYPES = { float: 1, uint8: 2, int8: 3, int32: 6, int64: 7, float16: 10 } as const;
 type ElementType = keyof typeof TYPES;
 
 type Field = [tag: number, value: number | string | Uint8Array | Field[]];
