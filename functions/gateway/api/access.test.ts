@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type CloudEvent, emit, toCloudEvent } from '../../_shared/events.ts';
 import { writeBinary, writeStructured } from '../../_shared/runtime/cloudevents.ts';
 import { type Ask, auditOf, deniedOf, type Guarded, openGuarded, submission } from '../auth/testing.ts';
-import type { Reply } from '../testing.ts';
+import { type Reply, serverEvents } from '../testing.ts';
 import { describeApi } from './app.ts';
 
 const later = () => new Promise((resolve) => setTimeout(resolve, 1100));
@@ -196,6 +196,18 @@ describe('with keys', () => {
     }
     expect((await ann('GET', '/v1/documents/plan')).body.version).toBe(1);
     expect(await deniedOf(admin, '&target=plan')).toEqual({ 'forbidden document.put plan': 2 });
+  });
+
+  test('a stream ends when its document is closed to the one who follows', async () => {
+    const owner = await guarded.caller('writer', { name: 'owner', principals: ['group:eng'] });
+    await owner('PUT', '/v1/documents/closing', { text: 'open' });
+    const following = reader('GET', '/v1/documents/closing/events');
+    await later();
+    await owner('PUT', '/v1/documents/closing', { text: 'closed', acl: ['group:eng'] });
+    const events = serverEvents((await following).body);
+    expect(events.map(({ event }) => event)).toEqual(['state', 'error']);
+    expect(events[1]?.data).toMatchObject({ code: 'not_found', status: 404 });
+    expect(JSON.stringify(events)).not.toContain('superseded');
   });
 
   test('idempotency keys are each writer’s own', async () => {

@@ -99,7 +99,8 @@ const serverTimingTotal: MiddlewareHandler = async (c, next) => {
 
 /** A known path with another method is 405 with `Allow`. */
 function refuseOtherMethods(api: Api): void {
-  const allowed = new Map<string, string[]>();
+  // There the runtime answers, too.
+  const allowed = new Map([['/', ['POST', 'OPTIONS']]]);
   for (const { method, path } of api.routes) {
     if (method !== 'ALL') allowed.set(path, [...(allowed.get(path) ?? []), method]);
   }

@@ -3,7 +3,7 @@ import type { Logger } from '../../_shared/stage.ts';
 import type { GatewayDeps } from '../deps.ts';
 import type { Slots } from '../slots.ts';
 import { documentView, ENDED } from './document-view.ts';
-import { DocumentParams, headOf } from './documents.ts';
+import { DocumentParams, headOf, notFound } from './documents.ts';
 import { type Api, endpoint } from './endpoint.ts';
 import { eventStream, follow } from './stream.ts';
 
@@ -23,12 +23,15 @@ export function documentEventRoutes(api: Api, deps: GatewayDeps, streams: Slots,
       answers: { 200: { description: 'Server-sent events.', content: { 'text/event-stream': z.string() } } },
     },
     async ({ c, call, params: { id = '' } }) => {
-      let record = await headOf(deps, call, id);
+      const { version } = await headOf(deps, call, id);
       const { limits } = deps;
       const closing = deps.closing.signal;
       return eventStream(c, { closing, log, release: streams.take() }, (stream) =>
         follow(stream, limits.streamMs, async () => {
-          record = (await deps.documents.version(record)) ?? record;
+          // Meanwhile it may have been closed to the caller.
+          const below = version + 1;
+          const [record] = await deps.documents.history(call, id, { below, limit: 1 });
+          if (!record) throw notFound();
           const view = documentView(record);
           const key = `${view.state} ${view.chunks} ${view.indexed_chunks}`;
           return { state: view, key, ended: ENDED.includes(view.state) };

@@ -180,7 +180,7 @@ export async function headOf(deps: GatewayDeps, call: Call, id: string): Promise
   return head;
 }
 
-const notFound = () => new KnarrError('not_found', 'There is no such document.');
+export const notFound = () => new KnarrError('not_found', 'There is no such document.');
 
 function answerAccepted(c: ApiContext, acceptance: Acceptance): Response {
   c.header('location', documentPath(acceptance.document));

@@ -151,6 +151,15 @@ test('pages of other origins and other names of this machine are refused', async
   ).toBe(200);
 });
 
+test('a path that is there with another method is told which it has', async () => {
+  const start = await ask('DELETE', '/');
+  expect([start.status, start.headers.get('allow')?.split(', ').toSorted()]).toEqual([
+    405,
+    ['GET', 'OPTIONS', 'POST'],
+  ]);
+  expect((await ask('PATCH', '/v1/search')).headers.get('allow')).toBe('POST');
+});
+
 test('at shutdown streams end and new work is refused', async () => {
   await ask('PUT', '/v1/documents/followed', { text: 'never indexed' });
   const following = ask('GET', '/v1/documents/followed/events');
