@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { createServer, type RequestListener } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { Readable } from 'node:stream';
-import { createBrotliCompress, gzipSync } from 'node:zlib';
+import { createGzip, gzipSync } from 'node:zlib';
 import { afterEach, expect, test } from 'vitest';
 import { addressGuard } from './addresses.ts';
 import { fetchUri } from './uri.ts';
@@ -24,7 +24,7 @@ async function served(listener: RequestListener): Promise<string> {
 const limits = (allow: string[], maxBytes = 10_000) => ({
   guard: addressGuard(allow),
   maxBytes,
-  timeoutMs: 5000,
+  timeoutMs: 60_000,
 });
 const never = new AbortController().signal;
 
@@ -167,9 +167,9 @@ test('a body without end is read no further than the limit, plain or compressed'
   const host = await served((request, response) => {
     closed.push(once(response, 'close'));
     const zipped = request.url === '/zipped';
-    response.writeHead(200, zipped ? { 'content-encoding': 'br' } : {});
+    response.writeHead(200, zipped ? { 'content-encoding': 'gzip' } : {});
     const source = Readable.from(noise());
-    (zipped ? source.pipe(createBrotliCompress()) : source).pipe(response);
+    (zipped ? source.pipe(createGzip({ level: 1 })) : source).pipe(response);
   });
   for (const path of ['/plain', '/zipped']) {
     await expect(fetchUri(`http://${host}${path}`, limits(['127.0.0.1']), never)).rejects.toMatchObject({

@@ -62,11 +62,22 @@ export function createQdrant({ url, apiKey, timeoutMs }: QdrantSettings): Qdrant
   return async <T>(request: QdrantRequest, time: WorkTime = {}) => {
     const deadline = time.deadline ?? Date.now() + timeoutMs;
     const scope = callScope(time.signal ?? never, deadline);
+    /** The caller's time is up, or it has gone; where it set no time, it is the server that is too slow. */
+    const ended = (cause: unknown) =>
+      time.deadline === undefined && !time.signal?.aborted
+        ? new KnarrError(
+            'unavailable',
+            `The vector store at ${base.host} takes too long: check QDRANT_URL.`,
+            {
+              cause,
+            },
+          )
+        : KnarrError.from(scope.signal.reason);
     try {
       return await retrying(
         () =>
           attempt<T>(request, deadline, scope.signal).catch((thrown) => {
-            if (scope.signal.aborted) throw KnarrError.from(scope.signal.reason);
+            if (scope.signal.aborted) throw ended(thrown);
             if (thrown instanceof KnarrError || thrown instanceof PassingFailure) throw thrown;
             const message = `The vector store at ${base.host} does not answer: check QDRANT_URL.`;
             throw new PassingFailure(new KnarrError('unavailable', message, { cause: thrown }));
@@ -74,7 +85,8 @@ export function createQdrant({ url, apiKey, timeoutMs }: QdrantSettings): Qdrant
         { ...RETRY, deadline, signal: scope.signal },
       );
     } catch (thrown) {
-      throw KnarrError.from(thrown);
+      if (thrown instanceof KnarrError) throw thrown;
+      throw scope.signal.aborted ? ended(thrown) : KnarrError.from(thrown);
     } finally {
       scope.end();
     }
