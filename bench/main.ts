@@ -3,6 +3,7 @@ import { machine } from './machine.ts';
 // npm run bench [-- <name> …]
 const BENCHES: Record<string, () => Promise<void>> = {
   pipeline: async () => (await import('./pipeline.ts')).pipelineBench(),
+  runtime: async () => (await import('./runtime.ts')).runtimeBench(),
 };
 
 const names = process.argv.slice(2);

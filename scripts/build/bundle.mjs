@@ -16,6 +16,16 @@ const EXTERNAL = [
   'pg-native',
 ];
 
+/** zod brings its messages in some fifty languages; errors here are told in English. */
+const onlyEnglish = {
+  name: 'zod in English only',
+  setup(build) {
+    build.onLoad({ filter: /[\\/]zod[\\/]v4[\\/]locales[\\/]index\.c?js$/ }, () => ({
+      contents: "export { default as en } from './en.js';",
+    }));
+  },
+};
+
 /** Bundles into `outdir`; returns esbuild's metafile. `entryPoints` or, in `stdin`, the text of one. */
 export async function bundle(options) {
   const result = await build({
@@ -30,6 +40,9 @@ export async function bundle(options) {
     logLevel: 'error',
     metafile: true,
     external: EXTERNAL,
+    // What is not bundled need not be compiled at a cold start: modules can be cut to what is used, CommonJS cannot.
+    mainFields: ['module', 'main'],
+    plugins: [onlyEnglish],
     // CommonJS packages inside an ESM bundle still call require.
     banner: {
       js: "import { createRequire as __createRequire } from 'node:module'; const require = __createRequire(import.meta.url);",
