@@ -1,4 +1,4 @@
-import { link, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
+import { link, readFile, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { z } from 'zod';
@@ -59,16 +59,25 @@ async function linked(from: string, to: string): Promise<boolean> {
   }
 }
 
-/** Removes a dead owner's lock, and only that: another process may have taken over meanwhile. */
+/** A takeover that was itself cut off is forgotten after this long. */
+const TAKEOVER_MS = 10_000;
+
+/** Removes a dead owner's lock, and only that: while one does, no other may, so what it has read stays true. */
 async function setAside(path: string, dead: string): Promise<void> {
-  const aside = `${path}.dead.${process.pid}`;
+  const guard = `${path}.takeover`;
   try {
-    await rename(path, aside);
+    await writeFile(guard, '', { flag: 'wx' });
   } catch {
+    const begun = await stat(guard).catch(() => undefined);
+    if (begun && Date.now() - begun.mtimeMs > TAKEOVER_MS) await rm(guard, { force: true });
     return;
   }
-  if ((await readFile(aside, 'utf8')) !== dead) await linked(aside, path);
-  await rm(aside, { force: true });
+  try {
+    const found = await readFile(path, 'utf8').catch(() => undefined);
+    if (found === dead) await rm(path);
+  } finally {
+    await rm(guard, { force: true });
+  }
 }
 
 async function lives(lock: string, path: string): Promise<boolean> {
