@@ -177,6 +177,10 @@ export function accessContract(opened: () => DocumentStore): void {
       expect(await ids(bob)).toEqual(['c1']);
       expect(await ids({ ...ann, collections: ['other'] })).toEqual([]);
       expect(await ids(as(newTenant(), 'user:ann'))).toEqual([]);
+      // A document that has left the caller's collections takes its letters along.
+      await opened().accept(content(tenant, 'c', { collection: 'other' }));
+      expect(await ids({ ...ann, collections: ['default'] })).toEqual(['a1', 'b1']);
+      expect(await ids({ ...ann, collections: ['default', 'other'] })).toEqual(['a1', 'b1', 'c1']);
       expect((await opened().deadLetters(tenant, { limit: 9 })).items).toHaveLength(5);
       expect(await opened().replay(tenant, { readableBy: bob }, 9)).toBe(1);
     });

@@ -1,4 +1,4 @@
-import { sql } from 'kysely';
+import { type RawBuilder, sql } from 'kysely';
 import type { Caller } from '../../stage.ts';
 
 /** Whether the caller may read the row of `versions`: one of its principals is on the list, and the collection is within its reach. */
@@ -22,11 +22,11 @@ export const isReadable = (
 export const mayReadLetter = ({ tenant, principals, collections }: Caller) => {
   const mine = sql`${[...principals]}::text[]`;
   const data = sql`dead_letters.event->'data'`;
-  const within =
-    collections === undefined
-      ? sql`true`
-      : sql`coalesce(${data}->>'collection', 'default') = any(${[...collections]}::text[])`;
-  const readable = sql`v.tenant = ${tenant} and v.document = dead_letters.subject and v.acl && ${mine}`;
+  const reaches = (collection: RawBuilder<unknown>) =>
+    collections === undefined ? sql`true` : sql`${collection} = any(${[...collections]}::text[])`;
+  const within = reaches(sql`coalesce(${data}->>'collection', 'default')`);
+  const readable = sql`v.tenant = ${tenant} and v.document = dead_letters.subject and v.acl && ${mine}
+    and ${reaches(sql`v.collection`)}`;
   return sql<boolean>`(${within} and case
     when type like 'dev.knarr.query.%' then ${data}->'principals' <@ to_jsonb(${mine})
     when type = 'dev.knarr.document.submitted.v1' then coalesce(${data}->'acl', '["*"]') ?| ${mine}
