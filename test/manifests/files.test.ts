@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { cp, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -112,6 +113,15 @@ withKubectl('files', () => {
     );
     await expect(rendering).rejects.toThrow(/knative\/overlays\/local does not render: .*bases/s);
   });
+});
+
+test.each(['docs/deploy.md', 'docs/gpu.md'])('every file that %s names is there', async (page) => {
+  const text = await readFile(join(root, page), 'utf8');
+  const named = [...text.matchAll(/`((?:brokers|functions|images|knative|triggers)\/[\w./-]+)`/g)].map(
+    ([, path]) => path as string,
+  );
+  expect(named.length).toBeGreaterThan(3);
+  expect(named.filter((path) => !existsSync(join(root, path)))).toEqual([]);
 });
 
 withKubectl('func.yaml', () => {
