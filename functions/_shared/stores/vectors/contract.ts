@@ -157,6 +157,23 @@ export function vectorStoreContract(
       expect(await find('writes', {})).toEqual([]);
     });
 
+    test('any part of a point can change alone', async () => {
+      const scope = scopeOf('parts');
+      const nearest = () => find('parts', { vector: towards(3), limit: 1 });
+      await store.upsert(scope, [
+        point('parts', 'a', { vector: towards(1) }),
+        point('parts', 'b', { vector: towards(2) }),
+      ]);
+      await store.upsert(scope, [point('parts', 'a', { vector: towards(3) })]);
+      expect(await nearest()).toEqual(['a']);
+      const filter: Filter = { eq: { kind: 'new' } };
+      expect(await find('parts', { filter })).toEqual([]);
+      await store.upsert(scope, [point('parts', 'a', { vector: towards(3), metadata: { kind: 'new' } })]);
+      expect(await find('parts', { filter })).toEqual(['a']);
+      await store.upsert(scope, [point('parts', 'a', { vector: towards(3), acl: ['user:ann'] })]);
+      expect(await nearest()).toEqual(['b']);
+    });
+
     test('a document is removed from all its collections and from no other tenant', async () => {
       for (const tenant of ['here', 'there']) {
         for (const collection of ['one', 'two'])

@@ -70,6 +70,7 @@ export async function openPgVectors(database: Database): Promise<VectorStore> {
   };
 }
 
+/** A point that is there as it is stays untouched: a new row version would leave a dead one that BM25 goes on counting. */
 async function insert(
   database: Database,
   table: string,
@@ -93,10 +94,12 @@ async function insert(
     return `(${values.map((value) => `$${params.push(value)}`).join(', ')})`;
   });
   await database.query(
-    `insert into ${table} (id, tenant, document, version, chunk, embedding, body, hash, metadata, acl)
+    `insert into ${table} as points (id, tenant, document, version, chunk, embedding, body, hash, metadata, acl)
      values ${rows.join(', ')}
      on conflict (id) do update set embedding = excluded.embedding, body = excluded.body, hash = excluded.hash,
-       metadata = excluded.metadata, acl = excluded.acl`,
+       metadata = excluded.metadata, acl = excluded.acl
+     where (points.embedding, points.hash, points.metadata, points.acl)
+       is distinct from (excluded.embedding, excluded.hash, excluded.metadata, excluded.acl)`,
     params,
   );
 }
