@@ -1,0 +1,150 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { Api } from '../support/api.ts';
+
+/** An arrangement of the pipeline: the same stages, stores and Triggers, joined in one way or another. */
+export interface Arrangement extends Api {
+  /** Ends every process of it and removes what they kept. */
+  close(): Promise<void>;
+}
+
+const KNARR = 'The knarr was a Norse merchant ship. It carried cargo across the North Atlantic.';
+
+/** What the pipeline does for whoever uses its API, in any arrangement. */
+export function endToEnd(start: () => Promise<Arrangement>): void {
+  let knarr: Arrangement;
+  beforeAll(async () => {
+    knarr = await start();
+  }, 180_000);
+  afterAll(() => knarr?.close());
+
+  async function put(id: string, text: string, more: Record<string, unknown> = {}) {
+    const accepted = await knarr.api('PUT', `/v1/documents/${id}`, { text, ...more });
+    expect(accepted.status, JSON.stringify(accepted.body)).toBe(202);
+    return { accepted: accepted.body, ended: await knarr.ended(id) };
+  }
+  const ask = async (collection: string, question: string) =>
+    (await knarr.api('POST', '/v1/rag', { question, collection, budget_ms: 20_000 })).body;
+  const lettersOf = async (query: string) =>
+    (await knarr.api('GET', `/v1/dead-letters?${query}`)).body.dead_letters;
+
+  describe('a document from acceptance to deletion', () => {
+    test('is searchable once indexed, and its answer is cited word for word', async () => {
+      const more = { title: 'Ships', collection: 'life', metadata: { kind: 'ship' } };
+      const { accepted, ended } = await put('ship', KNARR, more);
+      expect(accepted).toMatchObject({ id: 'ship', version: 1, collection: 'life' });
+      expect(ended).toMatchObject({ state: 'indexed', chunks: 1, indexed_chunks: 1 });
+
+      const answer = await ask('life', 'What did the knarr carry?');
+      expect(answer.answered).toBe(true);
+      expect(answer.degraded).toEqual([]);
+      expect(answer.answer).toContain('cargo');
+      const [citation] = answer.citations;
+      const source = answer.sources[citation.source];
+      expect(source).toMatchObject({ document: 'ship', version: 1, title: 'Ships' });
+      expect(source.text).toContain(answer.answer.slice(citation.start, citation.end).trim());
+      expect(Object.keys(answer.timings)).toEqual(
+        expect.arrayContaining(['embed', 'search', 'fetch', 'generate', 'total']),
+      );
+    });
+
+    test('an update replaces what was said, at once and for good', async () => {
+      await put('ship', 'The knarr carried wool and timber.', { title: 'Ships', collection: 'life' });
+      const answer = await ask('life', 'What did the knarr carry?');
+      expect(answer.answer).toContain('wool');
+      expect(JSON.stringify(answer)).not.toContain('cargo');
+      expect(answer.sources.every((source: { version: number }) => source.version === 2)).toBe(true);
+    });
+
+    test('the same content again changes nothing', async () => {
+      const again = await knarr.api('PUT', '/v1/documents/ship', {
+        text: 'The knarr carried wool and timber.',
+        title: 'Ships',
+        collection: 'life',
+      });
+      expect(again.status).toBe(200);
+      expect(again.body).toMatchObject({ version: 2, state: 'indexed' });
+    });
+
+    test('a deleted document is gone from answers and says so itself', async () => {
+      const removed = await knarr.api('DELETE', '/v1/documents/ship');
+      expect(removed.status).toBe(202);
+      const answer = await ask('life', 'What did the knarr carry?');
+      expect(answer.sources).toEqual([]);
+      expect(answer.answered).toBe(false);
+      const state = await knarr.api('GET', '/v1/documents/ship');
+      expect(state.status).toBe(404);
+      expect(state.body).toMatchObject({ state: 'deleted' });
+      const hits = await knarr.api('POST', '/v1/search', { query: 'knarr wool', collection: 'life' });
+      expect(hits.body.passages).toEqual([]);
+    });
+  });
+
+  test('a document can be submitted as an event', async () => {
+    const sent = await knarr.api('POST', '/v1/events', undefined, {
+      body: JSON.stringify({
+        document: 'by-event',
+        text: 'Lindisfarne is a tidal island.',
+        collection: 'in',
+      }),
+      headers: {
+        'content-type': 'application/json',
+        'ce-specversion': '1.0',
+        'ce-id': 'submitted-1',
+        'ce-source': '/somebody',
+        'ce-type': 'dev.knarr.document.submitted.v1',
+        'ce-subject': 'by-event',
+      },
+    });
+    expect(sent.status, JSON.stringify(sent.body)).toBe(202);
+    await expect
+      .poll(async () => (await knarr.api('GET', '/v1/documents/by-event')).body.state, { timeout: 30_000 })
+      .toBe('indexed');
+  });
+
+  test('an asynchronous question travels through every stage by events and can be polled', async () => {
+    await put('fjord', 'Bergen lies between seven mountains.', { collection: 'async' });
+    const asked = await knarr.api('POST', '/v1/rag', undefined, {
+      body: JSON.stringify({ question: 'Where does Bergen lie?', collection: 'async' }),
+      headers: { 'content-type': 'application/json', prefer: 'respond-async' },
+    });
+    expect(asked.status, JSON.stringify(asked.body)).toBe(202);
+    const location = asked.headers.get('location') ?? '';
+    expect(location).toMatch(/^\/v1\/queries\//);
+    await expect
+      .poll(async () => (await knarr.api('GET', location)).body.state, { timeout: 30_000 })
+      .toBe('answered');
+    const { body } = await knarr.api('GET', location);
+    expect(JSON.stringify(body)).toContain('seven mountains');
+  });
+
+  describe('a failing document', () => {
+    test('ends dead-lettered with its reason; its dead letter is listed, and counted again after a replay', async () => {
+      const accepted = await knarr.api('PUT', '/v1/documents/broken', undefined, {
+        body: '%PDF-1.7\nthis is no PDF',
+        headers: { 'content-type': 'application/pdf' },
+      });
+      expect(accepted.status).toBe(202);
+      const ended = await knarr.ended('broken');
+      expect(ended.state).toBe('dead_lettered');
+      expect(ended.error.code).toBe('unprocessable');
+      await expect.poll(() => lettersOf('subject=broken'), { timeout: 30_000 }).toHaveLength(1);
+      const [letter] = await lettersOf('subject=broken');
+      expect(letter).toMatchObject({ code: 'unprocessable', attempts: 1, event: { subject: 'broken' } });
+
+      const replayed = await knarr.api('POST', `/v1/dead-letters/${letter.id}/replay`);
+      expect(replayed).toMatchObject({ status: 202, body: { replayed: 1 } });
+      await expect
+        .poll(() => lettersOf('code=unprocessable'), { timeout: 30_000 })
+        .toMatchObject([{ id: letter.id, attempts: 2 }]);
+      expect(await knarr.ended('broken')).toMatchObject({ version: 1, state: 'dead_lettered' });
+    });
+
+    test('leaves ledger and vector store in step', async () => {
+      const drift = await knarr.api('POST', '/v1/admin/reconcile', { repair: false });
+      expect(drift.body).toMatchObject({ missing: 0, phantom: 0, duplicate: 0, wrong_hash: 0 });
+      expect(drift.body.points).toBeGreaterThan(0);
+      const rebuilt = await knarr.api('POST', '/v1/admin/rebuild', { collection: 'in' });
+      expect(rebuilt.status).toBe(202);
+    });
+  });
+}

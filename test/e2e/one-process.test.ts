@@ -1,0 +1,4 @@
+import { testPipeline } from '../support/pipeline.ts';
+import { endToEnd } from './cases.ts';
+
+endToEnd(() => testPipeline());
