@@ -9,7 +9,7 @@ import { Ledger } from './ledger.ts';
 import { judge, type Verdict, VIOLATIONS } from './oracle.ts';
 import { createProber, type Prober, type Tenant } from './prober.ts';
 import { type Random, seeded } from './random.ts';
-import { createSystem, type System } from './system.ts';
+import { createSystem, type System, type SystemOptions } from './system.ts';
 import { createTenants } from './tenants.ts';
 
 export type Store = 'pglite' | 'postgres';
@@ -53,6 +53,8 @@ export interface Scenario {
   faults?: Faults;
   /** Stores that it makes sense on. Default all. */
   stores?: readonly Store[];
+  /** How the system is made up. Default: one process. */
+  arrange?(options: SystemOptions): System;
   /** Does its worst; says what it did. Throws for a violation of its own. */
   run(trial: Trial): Promise<Record<string, number>>;
 }
@@ -67,7 +69,7 @@ export async function runScenario(scenario: Scenario, options: RunOptions): Prom
     ...env,
     KNARR_DATA_DIR: join(folder, 'data'),
   });
-  const system = createSystem({
+  const system = (scenario.arrange ?? createSystem)({
     folder,
     port: await freePort(),
     env: { ...env, KNARR_AUTH: 'keys', KNARR_OPERATOR_TENANT: 'tenant-0' },

@@ -1,6 +1,7 @@
 import type { Scenario } from './context.ts';
 import { boundaries, randomKills, restarts, sigterm } from './scenarios/crashes.ts';
 import { lossy, poison, repeated, shuffled, wipes } from './scenarios/delivery.ts';
+import { frozenStage } from './scenarios/frozen.ts';
 import { frozen, restored } from './scenarios/stores.ts';
 
 export const SCENARIOS: readonly Scenario[] = [
@@ -15,4 +16,5 @@ export const SCENARIOS: readonly Scenario[] = [
   poison,
   restored,
   frozen,
+  frozenStage,
 ];

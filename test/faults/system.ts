@@ -16,7 +16,8 @@ export interface System {
   readonly deaths: number;
   /** What goes wrong from the next start on. */
   faults: Faults;
-  kill(signal: NodeJS.Signals): void;
+  /** @param part the process that gets it, where there are several; else the one that answers `url` */
+  kill(signal: NodeJS.Signals, part?: string): void;
   /** Resolves when the process that runs now is gone. */
   gone(): Promise<void>;
   /** Starts it again; resolves when it serves. */

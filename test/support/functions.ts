@@ -29,6 +29,7 @@ export interface FunctionProcess {
   url: string;
   /** What it has written so far. */
   lines: string[];
+  kill(signal: NodeJS.Signals): void;
   stop(): Promise<void>;
 }
 
@@ -40,7 +41,12 @@ export const startOwn = (folder: string, env: Record<string, string>) =>
 export const startStock = (folder: string, env: Record<string, string>) =>
   start([STOCK, 'index.js'], folder, { ...env, FUNC_PORT: '0', FUNC_LOG_LEVEL: 'info' });
 
-async function start(args: string[], cwd: string, env: Record<string, string>): Promise<FunctionProcess> {
+/** A Node process that logs where it listens. Resolves once it does; rejects with what it wrote when it ends before. */
+export async function start(
+  args: string[],
+  cwd: string,
+  env: Record<string, string>,
+): Promise<FunctionProcess> {
   const { PATH = '' } = process.env;
   const child = spawn(process.execPath, args, {
     cwd,
@@ -52,6 +58,7 @@ async function start(args: string[], cwd: string, env: Record<string, string>): 
   return {
     url: `http://127.0.0.1:${port}`,
     lines,
+    kill: (signal) => void child.kill(signal),
     async stop() {
       if (child.exitCode !== null || child.signalCode !== null) return;
       child.kill('SIGTERM');

@@ -44,7 +44,7 @@ export const restored: Scenario = {
 };
 
 /** Waits until every document has ended. */
-async function quiet({ system, tenants }: Trial): Promise<void> {
+export async function quiet({ system, tenants }: Trial): Promise<void> {
   for (let waited = 0; waited < 120_000; waited += 200) {
     const open = await Promise.all(
       tenants.flatMap((tenant) =>
