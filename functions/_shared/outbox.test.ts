@@ -157,4 +157,6 @@ test('stops while the broker does not answer', async () => {
   await expect.poll(() => asked).toBe(true);
   await running.stop();
   expect(taken).toEqual([]);
+  // What no broker has taken stays where the next relay finds it: this one, and the one that was refused.
+  expect(await documents.outboxSize()).toBe(2);
 });

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { postgresMissing, startPostgres, type TestPostgres } from '../support/postgres.ts';
 import type { Faults } from './boundaries.ts';
+import { Breach } from './breach.ts';
 import { Ledger } from './ledger.ts';
 import { judge, type Verdict, VIOLATIONS } from './oracle.ts';
 import { createProber, type Prober, type Tenant } from './prober.ts';
@@ -19,6 +20,8 @@ export interface RunOptions {
   seed: number;
   /** 1: the short form; larger, as much longer. */
   scale: number;
+  /** How long the system may take to come to rest, milliseconds. */
+  settleMs?: number | undefined;
 }
 
 /** What a scenario works with. */
@@ -43,8 +46,10 @@ export interface Report {
   acknowledged: number;
   /** Faults that happened, by kind. */
   faults: Record<string, number>;
+  /** What the scenario itself saw broken; then the oracle was not asked. */
+  breach?: string;
   violations: number;
-  verdict: Verdict;
+  verdict?: Verdict;
 }
 
 export interface Scenario {
@@ -55,7 +60,9 @@ export interface Scenario {
   stores?: readonly Store[];
   /** How the system is made up. Default: one process. */
   arrange?(options: SystemOptions): System;
-  /** Does its worst; says what it did. Throws for a violation of its own. */
+  /** It puts ledger and vector store out of step, for the comparison to repair. */
+  drifts?: boolean;
+  /** Does its worst; says what it did. Throws a {@link Breach} for a violation of its own. */
   run(trial: Trial): Promise<Record<string, number>>;
 }
 
@@ -77,6 +84,15 @@ export async function runScenario(scenario: Scenario, options: RunOptions): Prom
   system.faults = { seed: options.seed, ...scenario.faults };
   const random = seeded(options.seed);
   const ledger = new Ledger(join(folder, 'ledger.jsonl'));
+  const report = (found: Pick<Report, 'breach' | 'verdict' | 'violations'>, faults: Report['faults']) => ({
+    scenario: scenario.name,
+    store: options.store,
+    seed: options.seed,
+    seconds: Math.round((performance.now() - started) / 1000),
+    acknowledged: ledger.acknowledged,
+    faults: { ...faults, ...countLines(join(folder, 'faults.log')) },
+    ...found,
+  });
   let clean = false;
   try {
     await system.start();
@@ -91,19 +107,16 @@ export async function runScenario(scenario: Scenario, options: RunOptions): Prom
       folder,
       postgres,
     });
-    const verdict = await judge(system.url, tenants, ledger);
+    const { settleMs } = options;
+    const verdict = await judge(system.url, tenants, ledger, { settleMs, drifts: scenario.drifts });
+    verdict.resurrected += prober.stale.length;
+    verdict.examples.push(...prober.stale.map((what) => `resurrected: ${what}`).slice(0, 20));
     const violations = VIOLATIONS.reduce((sum, kind) => sum + verdict[kind], 0);
     clean = violations === 0;
-    return {
-      scenario: scenario.name,
-      store: options.store,
-      seed: options.seed,
-      seconds: Math.round((performance.now() - started) / 1000),
-      acknowledged: ledger.acknowledged,
-      faults: { ...faults, ...countLines(join(folder, 'faults.log')), retries: prober.retries },
-      violations,
-      verdict,
-    };
+    return report({ violations, verdict }, { ...faults, retries: prober.retries });
+  } catch (thrown) {
+    if (!(thrown instanceof Breach)) throw thrown;
+    return report({ violations: 1, breach: thrown.message }, {});
   } finally {
     ledger.close();
     await system.stop().catch(() => {});

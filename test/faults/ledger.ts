@@ -15,8 +15,11 @@ export interface Act {
   undone?: boolean;
 }
 
+const keyOf = ({ tenant, document }: Pick<Act, 'tenant' | 'document'>) => JSON.stringify([tenant, document]);
+
 /** What the prober did and what the system acknowledged: on disk, outside of the system. */
 export class Ledger {
+  /** By `[tenant, document]` as JSON. */
   readonly acts = new Map<string, Act[]>();
   readonly #file: number;
   #acknowledged = 0;
@@ -37,10 +40,14 @@ export class Ledger {
   /** Written before anything is sent. */
   begin(given: Omit<Act, 'order'>): Act {
     const act: Act = { ...given, order: this.#begun++ };
-    const key = JSON.stringify([act.tenant, act.document]);
-    this.acts.set(key, [...(this.acts.get(key) ?? []), act]);
+    this.acts.set(keyOf(act), [...this.of(act.tenant, act.document), act]);
     this.#write({ begin: act });
     return act;
+  }
+
+  /** Everything that was done to a document, in the order in which it was begun. */
+  of(tenant: string, document: string): readonly Act[] {
+    return this.acts.get(keyOf({ tenant, document })) ?? [];
   }
 
   acknowledge(act: Act, version: number): void {

@@ -1,7 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Drift } from '../../functions/_shared/contracts.ts';
+import { Breach } from './breach.ts';
 import type { Act, Ledger } from './ledger.ts';
-import { send, type Tenant } from './prober.ts';
+import { passages, send, type Tenant } from './prober.ts';
 
 export const VIOLATIONS = [
   /** Acknowledged, and not there, or without an end. */
@@ -21,7 +22,7 @@ export const VIOLATIONS = [
 export type Verdict = Record<(typeof VIOLATIONS)[number], number> & {
   /** Versions by how they ended. */
   ended: Record<string, number>;
-  /** What the system's own comparison found and repaired before the verdict. */
+  /** What the system's own comparison found and repaired before the verdict, where there was something to repair. */
   repaired: Drift | undefined;
   examples: string[];
 };
@@ -34,16 +35,24 @@ interface Version {
 
 const ENDED = new Set(['indexed', 'superseded', 'deleted', 'dead_lettered']);
 const LANES = 8;
+const ATTEMPTS = 100;
+
+export interface JudgeOptions {
+  /** How long the system may take to come to rest, milliseconds. Default 300,000. */
+  settleMs?: number | undefined;
+  /** Stores were put out of step: the comparison may repair first. Otherwise nothing may need a repair. */
+  drifts?: boolean | undefined;
+}
 
 /**
  * Demands of the system at rest: every acknowledged version has ended, exactly once; the head says what was put last;
- * nothing older, deleted or foreign is found; ledger and vector store agree.
+ * nothing older, deleted or foreign is found; ledger and vector store agree, and the store holds nothing else.
  */
 export async function judge(
   url: string,
   tenants: readonly Tenant[],
   ledger: Ledger,
-  settleMs = 300_000,
+  { settleMs = 300_000, drifts = false }: JudgeOptions = {},
 ): Promise<Verdict> {
   const verdict: Verdict = {
     missing: 0,
@@ -69,9 +78,11 @@ export async function judge(
   }));
   await settle(url, documents, Date.now() + settleMs);
   const [first] = tenants as [Tenant];
-  verdict.repaired = await reconcile(url, first, true);
+  if (drifts) {
+    verdict.repaired = await reconcile(url, first, true);
+    await settle(url, documents, Date.now() + settleMs);
+  }
   await inStep(url, first, Date.now() + settleMs);
-  await settle(url, documents, Date.now() + settleMs);
 
   await lanes(documents, async ({ tenant, document, acts }) => {
     const versions = await history(url, tenant, document);
@@ -84,6 +95,8 @@ export async function judge(
       const ended = known.get(version as number);
       if (!ended || !ENDED.has(ended.state)) blame('missing', `${document} v${version}: ${ended?.state}`);
       else if (ended.state === 'dead_lettered') blame('failed', `${document} v${version}: ${ended.reason}`);
+      else if (ended.state !== 'indexed' && !ended.reason)
+        blame('missing', `${document} v${version}: a reason`);
     }
     const distinct = new Set(acknowledged.map(({ version }) => version)).size;
     if (versions.length > distinct + unknown) blame('phantom', `${document}: ${versions.length} versions`);
@@ -100,20 +113,20 @@ export async function judge(
   const drift = await reconcile(url, first, false);
   const { missing, phantom, duplicate, wrong_hash } = drift;
   verdict.missing += missing;
-  verdict.phantom += phantom;
   verdict.duplicate += duplicate;
   verdict.mismatch += wrong_hash;
-  if (missing + phantom + duplicate + wrong_hash > 0) verdict.examples.push(`drift ${JSON.stringify(drift)}`);
+  // Whatever the comparison makes of them: at rest there is a point for each chunk, and no other.
+  verdict.phantom += Math.max(phantom, drift.points - drift.chunks - duplicate - wrong_hash);
+  if (!isInStep(drift)) verdict.examples.push(`drift ${JSON.stringify(drift)}`);
   return verdict;
 }
 
-/** Waits until what the repair has sent off is done. */
+const isInStep = ({ points, chunks, missing, phantom, duplicate, wrong_hash }: Drift) =>
+  points === chunks && missing + phantom + duplicate + wrong_hash === 0;
+
+/** Waits until what was sent off is done, and what was deleted has left the vector store. */
 async function inStep(url: string, tenant: Tenant, until: number): Promise<void> {
-  while (Date.now() < until) {
-    const { missing, phantom, duplicate, wrong_hash } = await reconcile(url, tenant, false);
-    if (missing + phantom + duplicate + wrong_hash === 0) return;
-    await sleep(300);
-  }
+  while (Date.now() < until && !isInStep(await reconcile(url, tenant, false))) await sleep(300);
 }
 
 async function reconcile(url: string, tenant: Tenant, repair: boolean): Promise<Drift> {
@@ -139,7 +152,7 @@ async function checkContent(
   const isUnheard = head?.state === 'indexed' && expected === undefined;
   for (const { marker, version, undone } of acts) {
     if (marker === '') continue;
-    const found = await passages(url, tenant, marker);
+    const found = await search(url, tenant, marker);
     const here = found.filter((passage) => passage.text.includes(marker));
     const isHead = marker === expected || (isUnheard && version === undefined && !undone);
     if (!isHead && here.length > 0)
@@ -156,21 +169,19 @@ async function checkContent(
       }
     }
     for (const other of tenants.filter(({ name }) => name !== tenant.name)) {
-      const foreign = await passages(url, other, marker);
+      const foreign = await search(url, other, marker);
       if (foreign.some(({ text }) => text.includes(marker))) blame('foreign', `${document} by ${other.name}`);
     }
   }
 }
 
-async function passages(
-  url: string,
-  tenant: Tenant,
-  query: string,
-): Promise<{ document: string; version: number; text: string }[]> {
-  const answer = await patiently(() =>
-    send(url, tenant, 'POST', '/v1/search', { query, mode: 'lexical', limit: 5 }),
-  );
-  return answer?.body?.passages ?? [];
+async function search(url: string, tenant: Tenant, marker: string) {
+  for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+    const found = await passages(url, tenant, marker);
+    if (found) return found;
+    await sleep(200);
+  }
+  throw new Breach(`A search by ${tenant.name} is not answered.`);
 }
 
 async function history(url: string, tenant: Tenant, document: string): Promise<Version[]> {
@@ -183,7 +194,7 @@ async function history(url: string, tenant: Tenant, document: string): Promise<V
 async function patiently<T extends { status: number }>(
   ask: () => Promise<T | undefined>,
 ): Promise<T | undefined> {
-  for (let attempt = 0; attempt < 100; attempt++) {
+  for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
     const answer = await ask();
     if (answer && answer.status !== 429 && answer.status < 500) return answer;
     await sleep(200);

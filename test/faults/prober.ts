@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { Breach } from './breach.ts';
 import type { Act, Ledger } from './ledger.ts';
 import { type Random, seeded } from './random.ts';
 
@@ -43,8 +44,21 @@ export async function send(
 }
 
 const path = (document: string) => `/v1/documents/${encodeURIComponent(document)}`;
+/** "Not now". A 500 is not among them: nothing that goes wrong here is a surprise to the system. */
 const isBusy = (answer: Answer | undefined) =>
-  answer === undefined || answer.status === 429 || answer.status >= 500;
+  answer === undefined || answer.status === 429 || answer.status > 500;
+
+/** The passages that a search for a word gives, best first; undefined when it was not answered. */
+export async function passages(
+  url: string,
+  tenant: Tenant,
+  query: string,
+): Promise<{ document: string; version: number; text: string }[] | undefined> {
+  const answer = await send(url, tenant, 'POST', '/v1/search', { query, mode: 'lexical', limit: 5 });
+  // Of a collection in which it may read nothing, a tenant hears that it is not there.
+  if (answer?.status === 404) return [];
+  return answer?.status === 200 ? answer.body.passages : undefined;
+}
 
 export interface Prober {
   /** Acts until it is acknowledged, for at most a minute. A repeat carries the same idempotency key. */
@@ -52,12 +66,15 @@ export interface Prober {
   remove(tenant: Tenant, document: string): Promise<void>;
   /** Attempts that were not answered, or answered "not now". */
   readonly retries: number;
+  /** Contents that were still found after a newer version, or a deletion, had been acknowledged. */
+  readonly stale: readonly string[];
 }
 
 let words = 0;
 
 export function createProber(url: string, ledger: Ledger, random: Random = seeded(1)): Prober {
   let retries = 0;
+  const stale: string[] = [];
   const run = random.below(2 ** 30).toString(36);
 
   async function until(act: Act, attempt: () => Promise<Answer | undefined>): Promise<void> {
@@ -66,10 +83,10 @@ export function createProber(url: string, ledger: Ledger, random: Random = seede
       const answer = await attempt();
       if (!isBusy(answer)) {
         // A deletion that was done the first time, unheard, finds nothing the second.
-        if (answer && answer.status < 300) ledger.acknowledge(act, answer.body.version);
-        else if (answer?.body?.state === 'deleted') ledger.acknowledge(act, answer.body.version);
-        else
-          throw new Error(`${act.kind} ${act.document}: ${answer?.status} ${JSON.stringify(answer?.body)}`);
+        const isDone = answer && (answer.status < 300 || answer.body?.state === 'deleted');
+        if (!isDone)
+          throw new Breach(`${act.kind} ${act.document}: ${answer?.status} ${JSON.stringify(answer?.body)}`);
+        ledger.acknowledge(act, answer.body.version);
         return;
       }
       retries++;
@@ -77,20 +94,34 @@ export function createProber(url: string, ledger: Ledger, random: Random = seede
     }
   }
 
+  /** What an acknowledged act replaced is found no more, however far the vector store lags behind. */
+  async function lookBack(tenant: Tenant, { document, version = 0 }: Act): Promise<void> {
+    const older = ledger
+      .of(tenant.name, document)
+      .findLast((act) => act.marker !== '' && !act.undone && (act.version ?? version) < version);
+    if (!older) return;
+    const found = (await passages(url, tenant, older.marker)) ?? [];
+    if (found.some(({ text }) => text.includes(older.marker)))
+      stale.push(`${document}: ${older.marker} of v${older.version} after v${version} was acknowledged`);
+  }
+
   return {
     get retries() {
       return retries;
     },
+    stale,
     async put(tenant, document, text = '') {
       const marker = `zq${run}x${(words++).toString(36)}`;
       const act = ledger.begin({ tenant: tenant.name, document, kind: 'put', marker });
       const content = `The document ${document} says ${marker} once. ${text}`;
       const body = { title: `About ${document}`, text: content };
       await until(act, () => send(url, tenant, 'PUT', path(document), body, { 'idempotency-key': marker }));
+      await lookBack(tenant, act);
     },
     async remove(tenant, document) {
       const act = ledger.begin({ tenant: tenant.name, document, kind: 'delete', marker: '' });
       await until(act, () => send(url, tenant, 'DELETE', path(document)));
+      await lookBack(tenant, act);
     },
   };
 }

@@ -1,6 +1,6 @@
 import type { Scenario } from './context.ts';
 import { boundaries, randomKills, restarts, sigterm } from './scenarios/crashes.ts';
-import { lossy, poison, repeated, shuffled, wipes } from './scenarios/delivery.ts';
+import { lossy, poison, repeated, shuffled, unheard, wipes } from './scenarios/delivery.ts';
 import { frozenStage } from './scenarios/frozen.ts';
 import { frozen, restored } from './scenarios/stores.ts';
 
@@ -14,6 +14,7 @@ export const SCENARIOS: readonly Scenario[] = [
   repeated,
   shuffled,
   poison,
+  unheard,
   restored,
   frozen,
   frozenStage,

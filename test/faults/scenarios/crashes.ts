@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { BOUNDARIES } from '../boundaries.ts';
+import { Breach } from '../breach.ts';
 import type { Scenario } from '../context.ts';
 import { applyLoad } from '../load.ts';
 import { send } from '../prober.ts';
@@ -91,6 +92,7 @@ export const sigterm: Scenario = {
   async run(trial) {
     const { system, tenants, ledger, scale } = trial;
     const counts = { answered: 0, refused: 0, broken: 0 };
+    const refused: string[] = [];
     for (let time = 0; time < (scale > 1 ? 5 : 1); time++) {
       const [tenant] = tenants as [(typeof tenants)[number]];
       // Connections first: a client that is only about to connect is not in flight.
@@ -105,8 +107,10 @@ export const sigterm: Scenario = {
           text: `This is ${marker}.`,
         });
         if (answer === undefined) counts.broken++;
-        else if (answer.status === 503) counts.refused++;
-        else {
+        else if (answer.status === 503) {
+          counts.refused++;
+          refused.push(document);
+        } else {
           counts.answered++;
           ledger.acknowledge(act, answer.body.version);
         }
@@ -115,8 +119,12 @@ export const sigterm: Scenario = {
       await system.stop();
       await Promise.all(requests);
       await system.start();
+      for (const document of refused.splice(0)) {
+        const answer = await send(system.url, tenant, 'GET', `/v1/documents/${document}`);
+        if (answer?.status !== 404) throw new Breach(`${document} was refused, and is there.`);
+      }
     }
-    if (counts.broken > 0) throw new Error(`${counts.broken} requests got no answer.`);
+    if (counts.broken > 0) throw new Breach(`${counts.broken} requests got no answer.`);
     return counts;
   },
 };

@@ -1,6 +1,7 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { Breach } from '../breach.ts';
 import type { Scenario, Trial } from '../context.ts';
 import { applyLoad } from '../load.ts';
 import { send } from '../prober.ts';
@@ -74,10 +75,11 @@ export const poison: Scenario = {
     const { system, prober, tenants, scale, folder } = trial;
     await system.stop();
     const fixed = join(folder, 'fixed');
-    system.faults = { poison: 'venomous', fixed };
+    system.faults = { ...system.faults, fixed };
     await system.start();
     const count = Math.ceil(100 * scale);
-    const poisoned = Math.max(2, Math.floor(count / 100));
+    // Of few dead letters none might vanish.
+    const poisoned = Math.max(system.faults.dropDeadLetters ? 10 : 2, Math.floor(count / 100));
     const [tenant] = tenants as [(typeof tenants)[number]];
     await Promise.all(
       Array.from({ length: poisoned }, (_, n) => prober.put(tenant, `bad-${n}`, 'It is venomous.')),
@@ -88,15 +90,29 @@ export const poison: Scenario = {
     for (let waited = 0; (await letters()).length < poisoned && waited < 60_000; waited += 200)
       await sleep(200);
     const found = await letters();
-    if (found.length !== poisoned) throw new Error(`${found.length} dead letters for ${poisoned} documents`);
+    if (found.length !== poisoned) throw new Breach(`${found.length} dead letters for ${poisoned} documents`);
     if (found.some((letter: { message: string }) => !letter.message.includes('cannot be embedded')))
-      throw new Error('A dead letter does not say why.');
+      throw new Breach('A dead letter does not say why.');
+    for (let n = 0; n < poisoned; n++) {
+      const document = (await send(system.url, tenant, 'GET', `/v1/documents/bad-${n}`))?.body;
+      if (document?.state !== 'dead_lettered' || !document.error?.message.includes('cannot be embedded'))
+        throw new Breach(
+          `bad-${n} is ${document?.state} with the reason ${JSON.stringify(document?.error)}.`,
+        );
+    }
     await writeFile(fixed, '');
     const answer = await send(system.url, tenant, 'POST', '/v1/dead-letters:replay', {});
     await waitIndexed(trial, tenant, poisoned);
-    if ((await letters()).length > 0) throw new Error('Dead letters are left after the replay.');
+    if ((await letters()).length > 0) throw new Breach('Dead letters are left after the replay.');
     return { poisoned, replayed: answer?.body?.replayed ?? 0 };
   },
+};
+
+/** Half of the dead letters vanish: what they told of is sent off again until one is heard. */
+export const unheard: Scenario = {
+  ...poison,
+  name: 'dead-letters-lost',
+  faults: { poison: 'venomous', dropDeadLetters: 0.5 },
 };
 
 async function waitIndexed(
@@ -108,7 +124,7 @@ async function waitIndexed(
     for (let waited = 0; ; waited += 100) {
       const answer = await send(system.url, tenant, 'GET', `/v1/documents/bad-${n}`);
       if (answer?.body?.state === 'indexed') break;
-      if (waited > 60_000) throw new Error(`bad-${n} is ${answer?.body?.state} after the replay.`);
+      if (waited > 60_000) throw new Breach(`bad-${n} is ${answer?.body?.state} after the replay.`);
       await sleep(100);
     }
   }

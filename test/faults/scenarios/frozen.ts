@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { Breach } from '../breach.ts';
 import type { Scenario, Trial } from '../context.ts';
 import { applyLoad } from '../load.ts';
 import { send } from '../prober.ts';
@@ -73,7 +74,7 @@ async function probe(trial: Trial, part: Part, waves: number, seen: Seen): Promi
     seen.calls++;
     seen.slowest_ms = Math.max(seen.slowest_ms, took);
     if (took > LONGEST_MS)
-      throw new Error(`${path} took ${took} ms of ${BUDGET_MS} while ${part} stood still.`);
+      throw new Breach(`${path} took ${took} ms of ${BUDGET_MS} while ${part} stood still.`);
     return answer;
   };
   let waiting = true;
@@ -83,7 +84,7 @@ async function probe(trial: Trial, part: Part, waves: number, seen: Seen): Promi
       const answer = await send(system.url, tenant, 'GET', '/health/liveness');
       seen.liveness_ms = Math.max(seen.liveness_ms, Math.round(performance.now() - started));
       if (answer?.status !== 200)
-        throw new Error(`Liveness was ${answer?.status} while ${part} stood still.`);
+        throw new Breach(`Liveness was ${answer?.status} while ${part} stood still.`);
       await sleep(50);
     }
   })();
@@ -94,12 +95,13 @@ async function probe(trial: Trial, part: Part, waves: number, seen: Seen): Promi
         const answer = await call('/v1/rag', body);
         const missing = answer?.body?.degraded ?? [];
         if (answer?.status !== 200 || !MISSING[part]?.every((step) => missing.includes(step)))
-          throw new Error(`${part} stood still: ${answer?.status} ${JSON.stringify(answer?.body)}`);
+          throw new Breach(`${part} stood still: ${answer?.status} ${JSON.stringify(answer?.body)}`);
       });
       const others = CALLS.map(async ([path, body]) => {
         const { status } = (await call(path, body)) ?? {};
         const expected = FAILING[part]?.[path] ?? 200;
-        if (status !== expected) throw new Error(`${path} was answered ${status} while ${part} stood still.`);
+        if (status !== expected)
+          throw new Breach(`${path} was answered ${status} while ${part} stood still.`);
       });
       await Promise.all([...questions, ...others]);
     }

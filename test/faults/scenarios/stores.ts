@@ -1,6 +1,7 @@
 import { cp, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { Breach } from '../breach.ts';
 import type { Scenario, Trial } from '../context.ts';
 import { applyLoad } from '../load.ts';
 import { send } from '../prober.ts';
@@ -9,6 +10,7 @@ import { send } from '../prober.ts';
 export const restored: Scenario = {
   name: 'restored',
   stores: ['postgres'],
+  drifts: true,
   async run(trial) {
     const { system, ledger, folder, postgres } = trial;
     if (!postgres) throw new Error('This needs documents on a server.');
@@ -94,12 +96,12 @@ export const frozen: Scenario = {
           const answer = await send(system.url, tenant, 'POST', '/v1/rag', body);
           late.push(performance.now() - started);
           questions++;
-          if (!answer) throw new Error('A question got no answer.');
+          if (!answer) throw new Breach('A question got no answer.');
         });
         const started = performance.now();
         const answer = await send(system.url, tenant, 'GET', '/health/liveness');
         live.push(performance.now() - started);
-        if (answer?.status !== 200) throw new Error('Liveness failed.');
+        if (answer?.status !== 200) throw new Breach('Liveness failed.');
         await Promise.all(asked);
       }
     } finally {
@@ -108,7 +110,7 @@ export const frozen: Scenario = {
     await writing;
     const slowest = Math.max(...late);
     if (slowest > BUDGET_MS * 1.1)
-      throw new Error(`A question took ${Math.round(slowest)} ms of ${BUDGET_MS}.`);
+      throw new Breach(`A question took ${Math.round(slowest)} ms of ${BUDGET_MS}.`);
     return { questions, slowest_ms: Math.round(slowest), liveness_ms: Math.round(Math.max(...live)) };
   },
 };

@@ -1,0 +1,248 @@
+import type { BrokenBuild } from '../build.ts';
+
+const ACCESS = 'test/access.test.ts';
+const RANDOM = 'no request shows anybody what is not theirs';
+
+/** Nobody reads what is not theirs, and nobody is let in who should not be. */
+export const READING: readonly BrokenBuild[] = [
+  {
+    name: 'passages-for-all',
+    edits: [
+      {
+        file: 'functions/_shared/stores/documents/row-security.ts',
+        // biome-ignore lint/suspicious/noTemplateCurlyInString: it is the text of a source.
+        from: 'versions: `tenant = ${TENANT} and acl && ${PRINCIPALS}`,',
+        // biome-ignore lint/suspicious/noTemplateCurlyInString: it is the text of a source.
+        to: 'versions: `tenant = ${TENANT}`,',
+      },
+      {
+        file: 'functions/_shared/stores/documents/row-security.ts',
+        from: "and v.state = 'indexed' and v.acl && p_principals",
+        to: "and v.state = 'indexed'",
+      },
+      {
+        file: 'functions/_shared/stores/vectors/pg.ts',
+        from: 'where tenant = $2 and acl && $3::text[]',
+        to: 'where tenant = $2 and $3::text[] is not null',
+      },
+    ],
+    caughtBy: { file: ACCESS, test: RANDOM },
+    proves:
+      'without principals in the vector query, in the function and in its policy, texts are shown to others',
+  },
+  {
+    name: 'policies-alone-missing',
+    edits: [
+      {
+        file: 'functions/_shared/stores/documents/row-security.ts',
+        from: '      create policy ',
+        to: '      create policy everybody on chunks using (true); create policy ',
+      },
+    ],
+    caughtBy: {
+      file: 'functions/_shared/stores/documents/row-security.test.ts',
+      test: 'the policies hold although the query forgets its conditions',
+    },
+    proves: 'row-level security is a check of its own',
+  },
+  {
+    name: 'query-without-principals',
+    edits: [
+      {
+        file: 'functions/_shared/stores/vectors/pg.ts',
+        from: 'where tenant = $2 and acl && $3::text[]',
+        to: 'where tenant = $2 and $3::text[] is not null',
+      },
+    ],
+    caughtBy: { file: ACCESS, test: 'what others put in changes no score' },
+    proves: 'what is hidden takes no place among the hits',
+  },
+  {
+    name: 'one-table-for-all-tenants',
+    edits: [
+      {
+        file: 'functions/_shared/stores/vectors/tables.ts',
+        from: 'JSON.stringify([tenant, collection, generation]);',
+        to: "JSON.stringify([tenant === '', collection, generation]);",
+      },
+      {
+        file: 'functions/_shared/stores/vectors/pg.ts',
+        from: 'where tenant = $2 and acl && $3::text[]',
+        to: 'where $2::text is not null and acl && $3::text[]',
+      },
+    ],
+    caughtBy: { file: ACCESS, test: 'what others put in changes no score' },
+    proves: 'the points of other tenants take no place among the hits',
+  },
+  {
+    name: 'head-of-any-tenant',
+    edits: [
+      {
+        file: 'functions/_shared/stores/documents/versions.ts',
+        from: "    .where('documents.tenant', '=', caller.tenant)\n",
+        to: '',
+      },
+    ],
+    caughtBy: { file: ACCESS, test: RANDOM },
+    proves: 'lists and documents are those of the caller’s tenant',
+  },
+  {
+    name: 'lists-for-all',
+    edits: [
+      {
+        file: 'functions/_shared/stores/documents/versions.ts',
+        from: "    .where('documents.tenant', '=', caller.tenant)\n    .where(mayRead(caller));",
+        to: "    .where('documents.tenant', '=', caller.tenant);",
+      },
+    ],
+    caughtBy: { file: ACCESS, test: RANDOM },
+    proves: 'a list holds what its reader may read',
+  },
+  {
+    name: 'counts-for-all',
+    edits: [
+      {
+        file: 'functions/_shared/stores/documents/versions.ts',
+        // biome-ignore lint/suspicious/noTemplateCurlyInString: it is the text of a source.
+        from: 'where c.tenant = ${caller.tenant} and ${mayRead(caller)}',
+        // biome-ignore lint/suspicious/noTemplateCurlyInString: it is the text of a source.
+        to: 'where c.tenant = ${caller.tenant}',
+      },
+    ],
+    caughtBy: { file: ACCESS, test: 'lists and counts hold what the caller may read, and nothing else' },
+    proves: 'a count counts what its reader may read',
+  },
+  {
+    name: 'answers-for-all',
+    edits: [
+      {
+        file: 'functions/_shared/stores/documents/answers.ts',
+        // biome-ignore lint/suspicious/noTemplateCurlyInString: it is the text of a source.
+        from: '        .where(sql<boolean>`principals <@ ${[...principals]}::text[]`)\n',
+        to: '',
+      },
+    ],
+    caughtBy: { file: ACCESS, test: RANDOM },
+    proves: 'an answer is its asker’s',
+  },
+  {
+    name: 'dead-letters-for-all',
+    edits: [
+      {
+        file: 'functions/_shared/stores/documents/dead-letters.ts',
+        from: 'if (readableBy !== undefined) query',
+        to: 'if (readableBy === null) query',
+      },
+    ],
+    caughtBy: { file: ACCESS, test: RANDOM },
+    proves: 'a dead letter is for those who may read what it carries',
+  },
+  {
+    name: 'writes-over-what-is-hidden',
+    edits: [
+      {
+        file: 'functions/_shared/stores/documents/accept.ts',
+        from: 'if (head && options.caller && !isReadable(head, options.caller)) {',
+        to: 'if (head && options.caller && options.caller.tenant === undefined) {',
+      },
+    ],
+    caughtBy: { file: ACCESS, test: RANDOM },
+    proves: 'a writer replaces what it may read',
+  },
+  {
+    name: 'admin-of-every-tenant',
+    edits: [
+      {
+        file: 'functions/gateway/api/admin-keys.ts',
+        from: 'if (tenant !== undefined && tenant !== call.tenant) requireOperator(call);',
+        to: '',
+      },
+    ],
+    caughtBy: { file: ACCESS, test: RANDOM },
+    proves: 'an admin administers its own tenant',
+  },
+  {
+    name: 'tells-hidden-from-absent',
+    edits: [
+      {
+        file: 'functions/_shared/stores/documents/accept.ts',
+        from: "if (head.state === 'deleted' || (caller && !isReadable(head, caller))) return undefined;",
+        to: "if (head.state === 'deleted') return undefined;\n        if (caller && !isReadable(head, caller)) throw new KnarrError('forbidden', 'Not yours.');",
+      },
+      {
+        file: 'functions/gateway/api/documents.ts',
+        from: '      await headOf(deps, call, id);\n      const options',
+        to: '      const options',
+      },
+    ],
+    caughtBy: { file: ACCESS, test: RANDOM },
+    proves: 'what is hidden is answered as what is not there',
+  },
+  {
+    name: 'words-in-the-log',
+    edits: [
+      {
+        file: 'functions/search/handler.ts',
+        from: '  const { collection, query, limit, filter, ef } = input;\n',
+        // biome-ignore lint/suspicious/noTemplateCurlyInString: it is the text of a source.
+        to: '  const { collection, query, limit, filter, ef } = input;\n  process.stderr.write(`search ${query} ${JSON.stringify(filter)}\\n`);\n',
+      },
+    ],
+    caughtBy: { file: ACCESS, test: 'the log holds nobody’s words, and no secret' },
+    proves: 'nobody’s words reach the log',
+  },
+  {
+    name: 'revoked-keys-open',
+    edits: [
+      {
+        file: 'functions/gateway/auth/keys.ts',
+        from: 'if (key.revokedAt !== null) return',
+        to: 'if (key.revokedAt === undefined) return',
+      },
+    ],
+    caughtBy: { file: ACCESS, test: RANDOM },
+    proves: 'a revoked key opens nothing',
+  },
+  {
+    name: 'tokens-for-others',
+    edits: [
+      {
+        file: 'functions/gateway/auth/issuer.ts',
+        from: '          audience: [...audience],\n',
+        to: '',
+      },
+    ],
+    caughtBy: { file: 'functions/gateway/auth/issuer.test.ts', test: 'refuses another audience' },
+    proves: 'a token is for the audience that it names',
+  },
+  {
+    name: 'inner-addresses-by-name',
+    edits: [
+      {
+        file: 'functions/gateway/accept/addresses.ts',
+        from: ': found.filter(({ address }) => allowed(address));',
+        to: ': found;',
+      },
+    ],
+    caughtBy: {
+      file: 'functions/gateway/accept/addresses.test.ts',
+      test: 'a name leads only to addresses that may be reached',
+    },
+    proves: 'a name that leads inside is not followed',
+  },
+  {
+    name: 'audit-log-writable',
+    edits: [
+      {
+        file: 'functions/_shared/stores/access/migrations.ts',
+        from: 'create trigger append_only before update or delete or truncate on audit_log',
+        to: 'create trigger append_only before truncate on audit_log',
+      },
+    ],
+    caughtBy: {
+      file: 'functions/_shared/stores/access/open.test.ts',
+      test: 'the audit log is read by filter, page by page',
+    },
+    proves: 'what the audit log holds cannot be changed',
+  },
+];

@@ -1,0 +1,139 @@
+import type { BrokenBuild } from '../build.ts';
+
+/** Events may be lost, repeated, late, or fail. */
+export const DELIVERY: readonly BrokenBuild[] = [
+  {
+    name: 'sweep-off',
+    edits: [
+      {
+        file: 'functions/_shared/stores/documents/sweep.ts',
+        from: "where (state in ('accepted', 'chunked', 'embedded') or (state = 'deleted' and not removed))\n             and",
+        to: 'where false and',
+      },
+    ],
+    caughtBy: { scenario: 'broker-wiped', sees: ['missing'] },
+    proves: 'what the broker forgets has to be sent off again',
+  },
+  {
+    name: 'lost-events-stay-lost',
+    edits: [
+      {
+        file: 'functions/_shared/stores/documents/sweep.ts',
+        from: 'await send(tx, again);',
+        to: 'await send(tx, []);',
+      },
+    ],
+    caughtBy: { scenario: 'broker-loses', scale: 1, sees: ['missing', 'failed', 'phantom'] },
+    proves: 'a version whose event was lost does not end by itself',
+  },
+  {
+    name: 'deletions-not-sent-again',
+    edits: [
+      {
+        file: 'functions/_shared/stores/documents/sweep.ts',
+        from: " or (state = 'deleted' and not removed))\n",
+        to: ')\n',
+      },
+    ],
+    caughtBy: { scenario: 'broker-loses', scale: 1, sees: ['phantom'] },
+    proves: 'points of what was deleted leave the vector store, though the event of the deletion is lost',
+  },
+  {
+    name: 'redriven-for-ever',
+    edits: [
+      {
+        file: 'functions/_shared/stores/documents/sweep.ts',
+        from: "state === 'deleted' || redrives < attempts",
+        to: "state !== 'superseded' || redrives < attempts",
+      },
+    ],
+    caughtBy: {
+      file: 'functions/_shared/stores/documents/open.test.ts',
+      test: 'is sent off again, a number of times, and is then without hope',
+    },
+    proves: 'what was sent off often enough in vain ends',
+  },
+  {
+    name: 'acknowledged-before-published',
+    edits: [
+      {
+        file: 'functions/_shared/outbox.ts',
+        from: '        if (claimed > 0) await publish(pending);\n',
+        to: '        await documents.ackOutbox(pending.map(({ id }) => id));\n        if (claimed > 0) await publish(pending);\n',
+      },
+    ],
+    caughtBy: {
+      file: 'functions/_shared/outbox.test.ts',
+      test: 'stops while the broker does not answer',
+    },
+    proves: 'an event leaves the outbox when the broker has taken it, and not before',
+  },
+  {
+    name: 'dead-letter-without-reason',
+    edits: [
+      {
+        file: 'functions/recover/dead-letters.ts',
+        from: 'await documents.fail(ref, { code, message });',
+        to: "await documents.fail(ref, { code, message: '' });",
+      },
+    ],
+    caughtBy: { scenario: 'poison', sees: /with the reason/ },
+    proves: 'a document that failed says why',
+  },
+  {
+    name: 'replay-reopens-nothing',
+    edits: [
+      {
+        file: 'functions/_shared/stores/documents/dead-letters.ts',
+        from: "        state: 'accepted',\n        error_code: null,",
+        to: "        state: 'dead_lettered',\n        error_code: null,",
+      },
+    ],
+    caughtBy: { scenario: 'poison', sees: /after the replay/ },
+    proves: 'a dead letter that is replayed after a fix ends as any other',
+  },
+  {
+    name: 'lost-dead-letters-end-nothing',
+    edits: [
+      {
+        file: 'functions/_shared/stores/documents/sweep.ts',
+        from: "where (state in ('accepted', 'chunked', 'embedded') or (state = 'deleted' and not removed))\n             and",
+        to: "where state = 'deleted' and not removed and",
+      },
+    ],
+    caughtBy: { scenario: 'dead-letters-lost', sees: /dead letters for/ },
+    proves: 'a dead letter that the broker drops is made again',
+  },
+  {
+    name: 'retry-holds-its-place',
+    edits: [
+      {
+        file: 'functions/_local/broker/queue.ts',
+        from: '      } finally {\n        this.#release();\n      }\n',
+        to: '      } finally {\n        setTimeout(() => this.#release(), 60_000).unref();\n      }\n',
+      },
+    ],
+    caughtBy: {
+      file: 'functions/_local/broker/delivery.test.ts',
+      test: 'a retry that waits does not hold up what is behind it',
+      sees: /AssertionError|timed out/,
+    },
+    proves: 'one bad event does not hold up those behind it',
+  },
+  {
+    name: 'queue-without-end',
+    edits: [
+      {
+        file: 'functions/_local/broker/queue.ts',
+        from: 'this.stats.waiting < limits.events &&',
+        to: 'this.stats.waiting >= 0 &&',
+      },
+    ],
+    caughtBy: {
+      file: 'functions/_local/broker/broker.test.ts',
+      test: 'a full queue holds producers back, then turns them away; other Triggers go on',
+      sees: /AssertionError|timed out/,
+    },
+    proves: 'a consumer that is too slow does not fill the memory',
+  },
+];

@@ -1,0 +1,147 @@
+import type { BrokenBuild } from '../build.ts';
+
+/** What was accepted is kept, and ends once. */
+export const LEDGER: readonly BrokenBuild[] = [
+  {
+    name: 'answers-before-commit',
+    edits: [
+      {
+        file: 'functions/_shared/stores/sql/database.ts',
+        from: "    await connection.exec('commit');\n    return value;",
+        to: "    setTimeout(() => connection.exec('commit').catch(() => {}), 1500);\n    return value;",
+      },
+    ],
+    caughtBy: { scenario: 'kill-at-random', sees: ['missing', 'mismatch', 'phantom'] },
+    proves: 'a process that dies between its answer and its commit has broken a promise',
+  },
+  {
+    name: 'nothing-left-over-is-taken-up',
+    edits: [
+      {
+        file: 'functions/_local/run/pipeline.ts',
+        from: '    await parts.documents.requeueUnfinished();\n',
+        to: '',
+      },
+      {
+        file: 'functions/_shared/stores/documents/sweep.ts',
+        from: "where (state in ('accepted', 'chunked', 'embedded') or (state = 'deleted' and not removed))\n             and",
+        to: 'where false and',
+      },
+    ],
+    caughtBy: { scenario: 'rolling-restarts', sees: ['missing', 'phantom'] },
+    proves: 'what a restart leaves half done has to be taken up by the next start or the sweep',
+  },
+  {
+    name: 'repeat-accepted-again',
+    edits: [
+      {
+        file: 'functions/_shared/stores/documents/accept.ts',
+        from: '          if (earlier) return earlier;\n',
+        to: '',
+      },
+      {
+        file: 'functions/_shared/stores/documents/accept.ts',
+        from: 'head?.fingerprint === print &&',
+        to: 'head?.fingerprint === undefined &&',
+      },
+    ],
+    caughtBy: { scenario: 'kill-at-boundaries', sees: ['phantom'] },
+    proves: 'a request that is repeated because its answer was lost is accepted once',
+  },
+  {
+    name: 'superseded-versions-go-on',
+    edits: [
+      {
+        file: 'functions/ingest/handler.ts',
+        from: 'if (ENDED.includes(record.state)) {',
+        to: 'if (ENDED.length === 0) {',
+      },
+      {
+        file: 'functions/_shared/stores/documents/chunks.ts',
+        from: 'if (state === undefined || ENDED.includes(state)) return false;',
+        to: 'if (state === undefined) return false;',
+      },
+    ],
+    caughtBy: { scenario: 'out-of-order', sees: ['duplicate', 'resurrected', 'phantom', 'missing'] },
+    proves: 'a late event of an older version takes nothing back',
+  },
+  {
+    name: 'tombstone-ignored',
+    edits: [
+      {
+        file: 'functions/_shared/stores/documents/accept.ts',
+        from: '        const version = await writeTombstone(db, tenant, document, head.version);\n',
+        to: '        const version = head.version;\n',
+      },
+    ],
+    caughtBy: {
+      scenario: 'out-of-order',
+      sees: ['missing', 'phantom', 'resurrected', 'mismatch', 'duplicate'],
+    },
+    proves: 'a deletion is a version of its own',
+  },
+  {
+    name: 'replaced-text-still-found',
+    edits: [
+      {
+        file: 'functions/_shared/stores/documents/row-security.ts',
+        from: ' and d.head = h.version',
+        to: '',
+      },
+      {
+        file: 'functions/_shared/stores/documents/row-security.ts',
+        from: "\n      and v.state = 'indexed' and",
+        to: '\n      and',
+      },
+      {
+        file: 'functions/_shared/stores/documents/accept.ts',
+        from: "  await db\n    .deleteFrom('chunks')",
+        to: "  if (version < 0) await db\n    .deleteFrom('chunks')",
+      },
+    ],
+    caughtBy: { scenario: 'out-of-order', sees: ['resurrected'] },
+    proves: 'from the answer on, what was replaced is found no more, while the vector store lags',
+  },
+  {
+    name: 'older-points-stay',
+    edits: [
+      {
+        file: 'functions/index/handler.ts',
+        from: '  await deps.vectors.remove(tenant, document, version, context);\n  const completed',
+        to: '  const completed',
+      },
+    ],
+    caughtBy: { scenario: 'delivered-five-times', sees: ['phantom'] },
+    proves: 'a version is called indexed when the points of older ones are gone',
+  },
+  {
+    name: 'random-point-ids',
+    edits: [
+      {
+        file: 'functions/index/handler.ts',
+        from: 'id: pointId(tenant, document, version, chunk, generation),',
+        to: 'id: crypto.randomUUID(),',
+      },
+    ],
+    caughtBy: { scenario: 'delivered-five-times', sees: ['duplicate'] },
+    proves: 'writing twice is writing once',
+  },
+  {
+    name: 'comparison-blind-to-phantoms',
+    edits: [{ file: 'functions/recover/reconcile.ts', from: "return 'phantom';", to: 'return undefined;' }],
+    caughtBy: { scenario: 'restored', store: 'postgres', sees: ['phantom'] },
+    proves: 'the oracle counts points for itself, and does not believe the comparison',
+  },
+  {
+    name: 'comparison-repairs-nothing',
+    edits: [
+      {
+        file: 'functions/recover/reconcile.ts',
+        from: '    if (repair) await documents.redrive(distinct(lost',
+        to: '    if (!repair) await documents.redrive(distinct(lost',
+      },
+    ],
+    caughtBy: { scenario: 'restored', store: 'postgres', sees: ['missing'] },
+    proves: 'points that a restored vector store lacks are made again',
+  },
+];
