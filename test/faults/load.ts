@@ -21,7 +21,7 @@ const FILLER = [
 
 /** Puts, updates and deletes documents of all tenants, several at once, in an order that the seed gives. */
 export async function applyLoad(
-  { prober, tenants, random }: Trial,
+  { prober, tenants, random }: Pick<Trial, 'prober' | 'tenants' | 'random'>,
   { documents, updates, deletes, lanes = 12, prefix = 'd', onAct = () => {} }: Load,
 ): Promise<void> {
   let acts = 0;
