@@ -1,10 +1,14 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { Agent, request } from 'node:http';
 import { connect } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { afterEach, expect, test } from 'vitest';
+import { freePort } from '../../../test/support/ports.ts';
 
 interface Child {
   process: ChildProcess;
@@ -119,6 +123,26 @@ test('a dependency that cannot be released makes the exit code 1, and the log sa
   stage.process.kill('SIGTERM');
   expect(await stage.ended).toBe(1);
   expect(stage.lines.at(-1)).toContain('cannot let go');
+});
+
+test('what is needed may come later: live and not ready until then, on the same port', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'knarr-start-'));
+  const needed = join(folder, 'needed');
+  try {
+    const stage = spawnStage({ PORT: String(await freePort()), LOG_LEVEL: 'info', NEEDS_FILE: needed });
+    const line = (text: string) => stage.lines.find((one) => one.includes(text));
+    await expect.poll(() => line('waiting for'), { timeout: 30_000 }).toContain('The file is not there.');
+    const { url } = JSON.parse(line('waiting for') ?? '');
+    const agent = new Agent();
+    expect((await send(`${url}/health/liveness`, agent)).status).toBe(200);
+    for (const answer of [await send(`${url}/health/readiness`, agent), await send(url, agent, { n: 1 })])
+      expect(answer).toMatchObject({ status: 503, headers: { 'retry-after': '1' } });
+    await writeFile(needed, '');
+    await expect.poll(() => line('"listening"'), { timeout: 30_000 }).toContain(url);
+    expect((await send(`${url}/health/readiness`, agent)).status).toBe(200);
+  } finally {
+    await rm(folder, { recursive: true });
+  }
 });
 
 test('a wrong configuration is told whole, and ends the process before it listens', async () => {

@@ -17,6 +17,7 @@ import { createLogger, LOG_LEVELS } from '../telemetry/log.ts';
 import { createMetrics } from '../telemetry/metrics.ts';
 import { type RunningStage, runStage } from './run.ts';
 import { type Served, serve } from './serve.ts';
+import { openPatiently } from './wait.ts';
 
 /** What every process of a stage reads, whatever the stage. */
 export const runtimeKnobs = {
@@ -95,12 +96,20 @@ export async function openStage<Deps, In, Out, K extends Knobs>(
 const addressOf = ({ service }: Config<typeof runtimeKnobs>): string =>
   service === undefined ? '127.0.0.1' : '0.0.0.0';
 
-/** A process of one stage: opens it, serves it, and on SIGTERM or SIGINT drains and exits. */
+/** A process of one stage: opens it, as soon as what it needs is there, serves it, and on SIGTERM or SIGINT drains and exits. */
 export async function start<Deps, In, Out, K extends Knobs>(
   stage: Stage<Deps, In, Out, K>,
   env: Record<string, string | undefined>,
 ): Promise<Served> {
-  const { running, config, log, close } = await openStage(stage, env, addressOf).catch(exitMisconfigured);
+  const opened = openPatiently(
+    () => openStage(stage, env, addressOf),
+    () => {
+      const config = readConfig(runtimeKnobs, withAliases(env));
+      const address = { port: config.port, hostname: addressOf(config) };
+      return { address, log: createLogger(config.logLevel, { stage: stage.name }) };
+    },
+  );
+  const { running, config, log, close } = await opened.catch(exitMisconfigured);
   return serveProcess(running, config, log, close);
 }
 

@@ -1,5 +1,7 @@
 import { once } from 'node:events';
+import { existsSync } from 'node:fs';
 import { z } from 'zod';
+import { KnarrError } from '../../errors.ts';
 import { defineStage } from '../../stage.ts';
 import { start } from '../start.ts';
 
@@ -19,7 +21,11 @@ await start(
     },
     on: {},
     knobs: {},
-    open: async () => ({}),
+    open: async () => {
+      if (process.env.NEEDS_FILE && !existsSync(process.env.NEEDS_FILE))
+        throw new KnarrError('unavailable', 'The file is not there.');
+      return {};
+    },
     close: async () => {
       if (process.env.FAIL_TO_CLOSE) throw new Error('cannot let go');
     },
