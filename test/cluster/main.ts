@@ -1,0 +1,108 @@
+import { machine } from '../../bench/machine.ts';
+import { seeded } from '../faults/random.ts';
+import { createTenants } from '../faults/tenants.ts';
+import { apiOf } from '../support/api.ts';
+import { CHECKS } from './checks.ts';
+import type { Context } from './context.ts';
+import {
+  type Deployment,
+  loadImages,
+  renderDeployment,
+  type TestCluster,
+  testCluster,
+} from './deployment.ts';
+import { Figures } from './figures.ts';
+import { type Options, readOptions, USAGE } from './options.ts';
+import { throughCluster } from './reach.ts';
+import { openWayIn, type WayIn } from './way-in.ts';
+
+// npm run test:cluster -- [options]: the pipeline on a real cluster, from nothing to nothing.
+const say = (line: string) => process.stdout.write(`${line}\n`);
+const figures = new Figures();
+
+async function main(options: Options): Promise<number> {
+  const { namespace } = options;
+  const cluster = testCluster(options);
+  const version = (await cluster.json('version')).serverVersion.gitVersion;
+  say(
+    `cluster: Kubernetes ${version}, overlay ${options.overlay}, namespace ${namespace}, seed ${options.seed}`,
+  );
+  say(`from: ${machine()}`);
+  const deployment = await renderDeployment(options);
+  if (options.load !== undefined) await loadImages(deployment, options.load);
+  let wayIn: WayIn | undefined;
+  try {
+    await cluster.apply(deployment.objects.filter(({ kind }) => kind === 'Namespace'));
+    await cluster.apply(deployment.objects);
+    await allReady(cluster, namespace, deployment);
+    const api = await cluster.get('ksvc', 'api', namespace);
+    const url = new URL(api?.status.url);
+    wayIn = options.gateway === undefined ? undefined : await openWayIn(options.gateway, url.host);
+    const tenants = await makeTenants(cluster, namespace);
+    const reached = wayIn?.url ?? url.origin;
+    return await check({
+      cluster,
+      options,
+      namespace,
+      deployment,
+      url: reached,
+      knarr: apiOf(reached, tenants[0].token),
+      tenants,
+      figures,
+      random: seeded(options.seed),
+      note: (line) => say(`       ${line}`),
+    });
+  } finally {
+    await wayIn?.close();
+    if (options.keep) say(`kept: namespace ${namespace}`);
+    else await cluster.text('delete', 'namespace', namespace, '--ignore-not-found', '--timeout', '180s');
+  }
+}
+
+async function allReady(cluster: TestCluster, namespace: string, { services }: Deployment): Promise<void> {
+  const started = performance.now();
+  const wait = ['wait', 'ksvc', '--all', '--namespace', namespace, '--for', 'condition=Ready'];
+  await cluster.text(...wait, '--timeout', '10m');
+  figures.seconds(
+    'everything applied to every Service ready',
+    [performance.now() - started],
+    `run, ${services.length} Services`,
+  );
+}
+
+/** Keys are made in the database, as the first one of every installation is. */
+async function makeTenants(cluster: TestCluster, namespace: string): Promise<Context['tenants']> {
+  const secret = await cluster.get('secret', 'postgres-app', namespace);
+  const uri = Buffer.from(secret?.data.uri ?? '', 'base64').toString();
+  const tenants = await throughCluster(cluster, uri, namespace, (DATABASE_URL) =>
+    createTenants(2, { DATABASE_URL }),
+  );
+  return tenants as [Context['tenants'][0], ...Context['tenants']];
+}
+
+async function check(context: Context): Promise<number> {
+  let failed = 0;
+  for (const { name, run } of CHECKS) {
+    if (context.options.only.length > 0 && !context.options.only.includes(name)) continue;
+    const started = performance.now();
+    const seconds = () => ((performance.now() - started) / 1000).toFixed(0);
+    try {
+      await run(context);
+      say(`ok     ${name} (${seconds()} s)`);
+    } catch (thrown) {
+      failed++;
+      say(`FAILED ${name} (${seconds()} s): ${(thrown as Error).message}`);
+    }
+  }
+  return failed;
+}
+
+try {
+  const failed = await main(readOptions(process.argv.slice(2)));
+  say(figures.show());
+  say(failed === 0 ? 'all checks passed' : `${failed} checks failed`);
+  process.exitCode = failed === 0 ? 0 : 1;
+} catch (thrown) {
+  process.stderr.write(`${(thrown as Error).message}\n\n${USAGE}\n`);
+  process.exitCode = 2;
+}
