@@ -7,7 +7,7 @@ export default defineConfig({
     pool: 'forks',
     // Two forks: the suites that start PGlite or ONNX Runtime are CPU bound, and the reference machine has two cores.
     maxWorkers: 2,
-    testTimeout: 60_000,
-    hookTimeout: 120_000,
+    testTimeout: 180_000,
+    hookTimeout: 240_000,
   },
 });
