@@ -10,6 +10,8 @@ import { freePort } from './ports.ts';
 /** A PostgreSQL server for tests; `url` names an empty database of its own. */
 export interface TestPostgres {
   url: string;
+  /** The same database by a socket in the file system, which reaches into every network namespace; of a server started here. */
+  socketUrl: string;
   /** Keeps the database as it is now; the returned function puts it back. Nobody may be connected, either time. */
   snapshot(): Promise<() => Promise<void>>;
   /** Stops the server's processes (SIGSTOP) until the returned function is called. Only of a server started here. */
@@ -40,7 +42,7 @@ export function postgresMissing(): string | undefined {
 /** An empty database on the server of `KNARR_TEST_POSTGRES_URL`, or on one started for it in a temporary folder. */
 export async function startPostgres(): Promise<TestPostgres> {
   const given = process.env.KNARR_TEST_POSTGRES_URL;
-  if (given) return databaseOn(given, undefined, async () => {});
+  if (given) return databaseOn(given, {}, async () => {});
   const bin = binaries();
   if (!bin) throw new Error(`No PostgreSQL server: install postgresql, or set KNARR_TEST_POSTGRES_URL.`);
   const folder = mkdtempSync(join(tmpdir(), 'knarr-postgres-'));
@@ -55,10 +57,19 @@ export async function startPostgres(): Promise<TestPostgres> {
   const port = await freePort();
   const server = spawn(
     join(bin, 'postgres'),
-    ['-D', data, '-p', String(port), '-c', 'listen_addresses=127.0.0.1', '-c', 'unix_socket_directories='],
+    [
+      '-D',
+      data,
+      '-p',
+      String(port),
+      '-c',
+      'listen_addresses=127.0.0.1',
+      '-c',
+      `unix_socket_directories=${folder}`,
+    ],
     { ...account, cwd: folder, stdio: 'ignore' },
   );
-  return databaseOn(`postgres://knarr@127.0.0.1:${port}/postgres`, server.pid, async () => {
+  return databaseOn(`postgres://knarr@127.0.0.1:${port}/postgres`, { pid: server.pid, folder }, async () => {
     // SIGINT: PostgreSQL's fast shutdown.
     if (server.exitCode === null && server.kill('SIGINT')) await once(server, 'exit');
     rmSync(folder, { recursive: true, force: true });
@@ -76,7 +87,7 @@ function unprivileged(folder: string): { uid?: number; gid?: number } {
 
 async function databaseOn(
   server: string,
-  pid: number | undefined,
+  { pid, folder }: { pid?: number | undefined; folder?: string },
   stop: () => Promise<void>,
 ): Promise<TestPostgres> {
   const name = `knarr_test_${process.pid}_${Math.random().toString(36).slice(2)}`;
@@ -90,6 +101,7 @@ async function databaseOn(
   url.pathname = `/${name}`;
   return {
     url: url.href,
+    socketUrl: folder === undefined ? url.href : `${url.href}?host=${folder}`,
     async snapshot() {
       await run(`create database ${name}_kept template ${name}`);
       return async () => {

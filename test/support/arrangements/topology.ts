@@ -1,0 +1,17 @@
+import { dirname } from 'node:path';
+import { type Edge, loadTopology } from '../../../functions/_local/wiring/topology.ts';
+import { asset } from '../../../functions/_shared/assets.ts';
+import type { StageName } from '../../../functions/_shared/stage.ts';
+
+/** The shipped Triggers with a Broker of this kind, their Services at the addresses where the stages really are. */
+export function shippedEdges(kind: string, urls: Readonly<Record<StageName, string>>): Edge[] {
+  const moved = (address: string) => {
+    const { hostname, pathname } = new URL(address);
+    return new URL(pathname, urls[hostname.split('.')[0] as StageName]).href;
+  };
+  return loadTopology(dirname(asset('brokers')), kind).edges.map((edge) => {
+    const { deadLetterSink, ...delivery } = edge.delivery;
+    const sink = deadLetterSink === undefined ? {} : { deadLetterSink: moved(deadLetterSink) };
+    return { ...edge, subscriber: moved(edge.subscriber), delivery: { ...delivery, ...sink } };
+  });
+}
