@@ -11,6 +11,8 @@ export interface Asker {
   principals: string[];
   collections?: string[];
   token?: string;
+  /** Ids that it has named in events of its own, and may hear again. */
+  named?: Set<string>;
 }
 
 /** What is planted: in the text, title, metadata or id of one version of a document, in a collection's name, in a question. */
@@ -98,17 +100,15 @@ export class World {
   maySee(asker: Asker, canary: Canary, from: number, to: number): boolean {
     if (asker.role === 'none') return false;
     const { kind, tenant, acl, collection } = canary;
-    const own = this.documents.filter((document) => document.tenant === asker.tenant);
+    const isOwn = (document: Document) => document.tenant === asker.tenant;
     if (kind === 'collection') {
       const isIn = (reign: Reign) => reign.collection === collection && this.#reads(asker, reign);
-      return own.some(({ reigns }) => reigns.some(isIn));
+      return this.documents.some((document) => isOwn(document) && document.reigns.some(isIn));
     }
     // What is there now has to be readable, too; and an id stays the same while versions come and go.
     const isReadable = (document: Document) =>
       document.reigns.some((reign) => reign.from <= to && reign.to >= from && this.#reads(asker, reign));
-    const isInOne = (canary.documents ?? []).some(
-      (document) => own.includes(document) && isReadable(document),
-    );
+    const isInOne = (canary.documents ?? []).some((document) => isOwn(document) && isReadable(document));
     if (kind === 'id') return isInOne;
     if (tenant !== asker.tenant) return false;
     if (kind === 'question') return acl.every((principal) => asker.principals.includes(principal));
