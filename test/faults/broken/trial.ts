@@ -68,7 +68,8 @@ async function runTest(copy: Copy, by: CatchingTest, log: string): Promise<Found
   const report = join(copy.folder, 'report.json');
   rmSync(report, { force: true });
   const args = ['--reporter=default', '--reporter=json', `--outputFile.json=${report}`];
-  await copy.node(['node_modules/vitest/vitest.mjs', 'run', file, ...args], {
+  const only = test === undefined ? [] : ['-t', test.replace(/[^\w\s]/g, '.')];
+  await copy.node(['node_modules/vitest/vitest.mjs', 'run', file, ...only, ...args], {
     timeoutMs: TIMEOUT_MS,
     log,
     env,
