@@ -303,6 +303,11 @@ describe('status, documents and dead-letters', () => {
     const { stdout } = await text(['dead-letters']);
     expect(stdout).toContain('mixed/broken.pdf');
     expect((await run(['dead-letters', 'none'])).code).toBe(1);
+    const subjects = async (...narrowed: string[]) =>
+      (await run(['dead-letters', ...narrowed])).lines[0].dead_letters.map((row: any) => row.event.subject);
+    expect(await subjects('--subject', 'mixed/broken.pdf')).toEqual(['mixed/broken.pdf']);
+    expect(await subjects('--code', letter.code)).toContain('mixed/broken.pdf');
+    expect(await subjects('--type', 'dev.knarr.query.asked.v1')).toEqual([]);
   });
 
   test('dead letters are sent off again: by id, by reason, or all', async () => {

@@ -8,7 +8,13 @@ import { clusterCommands } from './cluster.ts';
 import { ask, type SearchFlags, search } from './commands/ask.ts';
 import type { EvalOptions } from './commands/eval.ts';
 import { type IngestOptions, ingest } from './commands/ingest.ts';
-import { type DocumentsOptions, deadLetters, documents, status } from './commands/inspect.ts';
+import {
+  type DeadLettersOptions,
+  type DocumentsOptions,
+  deadLetters,
+  documents,
+  status,
+} from './commands/inspect.ts';
 import { createOutput, type Output } from './output.ts';
 import { recoverCommands } from './recover.ts';
 
@@ -169,9 +175,12 @@ examples(
     .command('dead-letters')
     .description('events that could not be handled, with the reason')
     .argument('[id]', 'show this one with its event')
+    .option('--type <type>', 'only events of this type')
+    .option('--code <code>', 'only those with this reason')
+    .option('--subject <id>', 'only those of this document or question')
     .option('-n, --limit <n>', 'how many', atLeast(1), 50)
-    .action(remote<[string | undefined, { limit: number }]>(deadLetters)),
-  ['knarr dead-letters', 'knarr dead-letters --json | jq .dead_letters[].message'],
+    .action(remote<[string | undefined, DeadLettersOptions]>(deadLetters)),
+  ['knarr dead-letters --code too_large', 'knarr dead-letters --json | jq .dead_letters[].message'],
 );
 
 examples(

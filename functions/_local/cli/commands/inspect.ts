@@ -128,12 +128,19 @@ async function deleteDocuments(client: ApiClient, output: Output, ids: readonly 
   return exitCode;
 }
 
+export interface DeadLettersOptions {
+  type?: string;
+  code?: string;
+  subject?: string;
+  limit: number;
+}
+
 /** `knarr dead-letters`: what the pipeline could not do, with the reason; by its id, one with its event. */
 export async function deadLetters(
   client: ApiClient,
   output: Output,
   id: string | undefined,
-  { limit }: { limit: number },
+  { limit, ...narrowed }: DeadLettersOptions,
 ): Promise<number> {
   if (id !== undefined) {
     const letter = await client.json<DeadLetter>('GET', `/v1/dead-letters/${encodeURIComponent(id)}`);
@@ -141,7 +148,11 @@ export async function deadLetters(
     output.text(JSON.stringify(letter, null, 2));
     return 0;
   }
-  const page = await client.json<{ dead_letters: DeadLetter[] }>('GET', `/v1/dead-letters?limit=${limit}`);
+  const query = new URLSearchParams({ ...narrowed, limit: String(Math.min(limit, LONGEST_PAGE)) });
+  const page = await client.json<{ dead_letters: DeadLetter[]; next?: string }>(
+    'GET',
+    `/v1/dead-letters?${query}`,
+  );
   output.data(page);
   if (page.dead_letters.length === 0) output.text('No dead letters.');
   else {
@@ -156,5 +167,6 @@ export async function deadLetters(
       ]),
     );
   }
+  if (page.next !== undefined) output.text('There are more: narrow them, or raise --limit.');
   return 0;
 }
