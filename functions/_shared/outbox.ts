@@ -29,7 +29,8 @@ export interface RelayOptions {
 /**
  * At least once: a row is acknowledged only after the broker has taken its event, and an event said twice has the
  * same id. While the broker cannot take events they are offered again, ever slower; an event that it refuses for good
- * holds up no other: its claim returns by itself and `recover` sees it standing still.
+ * holds up no other: the log says so, and it is offered again when its claim has run out, since more often
+ * the Broker is set up wrongly than the event is.
  */
 export function startRelay(options: RelayOptions): Relay {
   const { documents, publisher, log, stage, idleMs = 1000, batch = 64 } = options;
