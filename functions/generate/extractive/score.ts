@@ -17,7 +17,7 @@ export interface Scored {
  * test/data/squad2-dev-slice (`knarr eval` reports the halves). The result is flat around them.
  */
 const OWN_WORDS = 0.7;
-/** What a sentence is about is often said in the one before or after. */
+/** What a sentence is about is often said in the one before or after, or in its heading. */
 const NEARBY_WORDS = 0.3;
 /** For the first passage; the n-th gets a n-th of it. */
 const PASSAGE_RANK = 0.1;
@@ -32,9 +32,12 @@ export function scoreWords(question: Question, sentences: readonly Sentence[]): 
   const share = (has: (stem: string) => boolean) =>
     total === 0 ? 0 : weights.reduce((sum, [stem, value]) => sum + (has(stem) ? value : 0), 0) / total;
   return sentences.map((sentence, index) => {
-    const nearby = [sentences[index - 1], sentence, sentences[index + 1]].filter(
-      (other) => other?.source === sentence.source,
-    );
+    const nearby = [
+      sentence.heading,
+      ...[sentences[index - 1], sentence, sentences[index + 1]].filter(
+        (other) => other?.source === sentence.source,
+      ),
+    ];
     const words =
       OWN_WORDS * share((stem) => says(sentence, stem)) +
       NEARBY_WORDS * share((stem) => nearby.some((other) => other?.stems.has(stem))) +

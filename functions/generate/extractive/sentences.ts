@@ -15,6 +15,14 @@ export interface Sentence {
   stems: ReadonlySet<string>;
   /** What it needs in front of it to be understood: nothing, or the sentence that its first word refers back to, with what that one needs. */
   before: readonly Sentence[];
+  /** What it stands under. */
+  heading: Heading | undefined;
+}
+
+/** Says what the sentences below it are about, and nothing by itself: it is never quoted. */
+export interface Heading {
+  text: string;
+  stems: ReadonlySet<string>;
 }
 
 /** Longest sentence that is quoted, code units. Of a longer one its clauses are. */
@@ -22,6 +30,11 @@ const MAX_SENTENCE = 700;
 const CLAUSE_END = /(?<=[;:])\s+|\s*\n\s*/g;
 /** Content words that make a sentence worth quoting: a heading or a fragment at a chunk's edge has fewer. */
 const MIN_WORDS = 2;
+/** Longest heading, code units. */
+const MAX_HEADING = 120;
+/** A line of its own, with more below it, that ends like no sentence and is no item or row. */
+const HEADING = /^(#{1,6}\s+)?(?![-*+•‣>|]|\d{1,3}[.)]\s)[^\n|]*[^\s|.!?…;:。！？][\p{Pe}\p{Pf}"'*_`]*$/u;
+const MORE_BELOW = /^[^\S\n]*\n\s*\n\s*\S/;
 /** Sentences that one may need before it; a pronoun whose noun is further back stays unexplained. */
 const MAX_BEFORE = 2;
 const LIST_MARKER = /^([-*+•‣>]|\d{1,3}[.)])\s+/;
@@ -35,12 +48,18 @@ const REFERS_BACK =
  */
 export function passageSentences(passages: readonly Passage[]): Sentence[] {
   const seen = new Map<string, Sentence>();
-  passages.forEach(({ text: passage }, source) => {
+  passages.forEach(({ text: passage, headings }, source) => {
     let last: Sentence | undefined;
+    let heading = headingOf(headings.at(-1));
     sentenceRanges(passage)
       .flatMap((range) => clauses(passage, range))
       .forEach((range, ordinal) => {
         let [start, end] = trimRange(passage, range);
+        if (isHeading(passage.slice(start, end), passage.slice(end))) {
+          heading = headingOf(passage.slice(start, end));
+          last = undefined;
+          return;
+        }
         start += LIST_MARKER.exec(passage.slice(start, end))?.[0].length ?? 0;
         const text = passage.slice(start, end);
         const previous = last;
@@ -48,15 +67,23 @@ export function passageSentences(passages: readonly Passage[]): Sentence[] {
         if (last) return;
         const words = contentWords(text);
         if (text.length > MAX_SENTENCE || words.length < MIN_WORDS) return;
-        const stems = new Set(words.map(({ stem }) => stem));
+        const stems = stemsOf(words);
         const before =
           previous && REFERS_BACK.test(text) ? [...previous.before, previous].slice(-MAX_BEFORE) : [];
-        last = { text, source, ordinal, range: [start, end], words, stems, before };
+        last = { text, source, ordinal, range: [start, end], words, stems, before, heading };
         seen.set(text, last);
       });
   });
   return [...seen.values()];
 }
+
+const stemsOf = (words: readonly Word[]): Set<string> => new Set(words.map(({ stem }) => stem));
+
+const isHeading = (text: string, after: string): boolean =>
+  text.length <= MAX_HEADING && HEADING.test(text) && MORE_BELOW.test(after);
+
+const headingOf = (text: string | undefined): Heading | undefined =>
+  text === undefined ? undefined : { text, stems: stemsOf(contentWords(text)) };
 
 function clauses(passage: string, [start, end]: TextRange): TextRange[] {
   const sentence = passage.slice(start, end);
@@ -67,14 +94,18 @@ function clauses(passage: string, [start, end]: TextRange): TextRange[] {
 
 /**
  * What to embed for a question with these stems: the sentence, behind those it needs from the first on that says
- * something of the question which it leaves out. What adds nothing would only blur its meaning.
+ * something of the question which it leaves out, and behind its heading when it takes up the question by itself. What
+ * adds nothing would only blur its meaning.
  */
-export function textFor(asked: ReadonlySet<string>, { before, text, stems }: Sentence): string {
-  const adds = (sentence: Sentence) =>
-    [...asked].some((stem) => !stems.has(stem) && sentence.stems.has(stem));
+export function textFor(asked: ReadonlySet<string>, { before, heading, text, stems }: Sentence): string {
+  const adds = (one: { stems: ReadonlySet<string> }) =>
+    [...asked].some((stem) => !stems.has(stem) && one.stems.has(stem));
   const first = before.findIndex(adds);
   const needed = first === -1 ? [] : before.slice(first);
-  return [...needed.map((sentence) => sentence.text), text].join(' ');
+  const isAbout = [...asked].some((stem) => stems.has(stem));
+  return [...(isAbout && heading && adds(heading) ? [heading] : []), ...needed, { text }]
+    .map((one) => one.text)
+    .join(' ');
 }
 
 /** Whether a stem is in the sentence or in one that it needs. */

@@ -67,6 +67,21 @@ test('sentences keep their place; headings, repeats and endless ones are left ou
   for (const sentence of sentences) expect(text.slice(...sentence.range)).toBe(sentence.text);
 });
 
+test('a heading is what the sentences below it stand under, and is not quoted', () => {
+  const text =
+    'Ships and crews\n\nThe knarr carried cargo.\n- Oars of ash\n\nThe crew\n\nIt was small and fast.\nTwelve men at most';
+  const sentences = passageSentences([passageOf(text, { headings: ['Norse life', 'Seafaring'] })]);
+  expect(sentences.map(({ text, heading, before }) => [text, heading?.text, before])).toEqual([
+    ['The knarr carried cargo.', 'Ships and crews', []],
+    ['Oars of ash', 'Ships and crews', []],
+    ['It was small and fast.', 'The crew', []],
+    ['Twelve men at most', 'The crew', []],
+  ]);
+  expect(
+    passageSentences([passageOf('Longships raided.', { headings: ['Norse life', 'War'] })]),
+  ).toMatchObject([{ heading: { text: 'War' } }]);
+});
+
 test('of a sentence too long to quote its clauses are there', () => {
   const clause = (name: string) => `the ${name} party ${'shall pay rent '.repeat(25)}`.trim();
   const text = `${clause('First')};\n${clause('second')}; ${clause('third')}.`;
