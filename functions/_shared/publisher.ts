@@ -2,10 +2,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { KnarrError } from './errors.ts';
 import type { CloudEvent } from './events.ts';
 import { writeBinary } from './runtime/cloudevents.ts';
+import { isRetried } from './runtime/delivery.ts';
 import type { Publisher } from './stage.ts';
 
-/** Statuses after which a Broker may still take the event. */
-const RETRIED = new Set([404, 408, 409, 429]);
 const ATTEMPTS = 5;
 /** Milliseconds before the second attempt; doubled for each further one. */
 const FIRST_PAUSE = 200;
@@ -42,7 +41,7 @@ export function httpPublisher(
       signal?.throwIfAborted();
       await response?.body?.cancel();
       if (response?.ok) return;
-      const mayPass = response === undefined || response.status >= 500 || RETRIED.has(response.status);
+      const mayPass = response === undefined || isRetried(response.status);
       if (!mayPass)
         throw new KnarrError('unprocessable', `The Broker refused ${event.type} with ${response.status}.`);
       if (attempt === ATTEMPTS) throw new KnarrError('unavailable', 'The Broker does not take events.');

@@ -27,10 +27,6 @@ const BAD_REPLY = 502;
 const MAX_REPLY_BYTES = 1024 * 1024;
 const TTL = 'knativebrokerttl';
 
-/** Knative Eventing retries these and every 5xx (pkg/kncloudevents/retries.go). */
-const RETRIED = new Set([404, 408, 409, 429]);
-export const isRetried = (status: number): boolean => status >= 500 || RETRIED.has(status);
-
 /** Headers that Brokers pass from request to request beside the event's own (pkg/utils/headers.go), and W3C trace context. */
 const PASSED_ON = /^(x-request-id|retry-after|traceparent|tracestate|baggage|(knative|x-b3)-.*)$/;
 export const passedOn = (headers: Headers): Record<string, string> =>
@@ -107,22 +103,6 @@ async function readAnswer(response: Response, ttl: unknown): Promise<Attempt> {
   } catch {
     return { ok: false, status: BAD_REPLY, body };
   }
-}
-
-/** Longest `knativeerrordata`, in base64 characters. */
-const MAX_ERROR_DATA = 1024;
-
-/** The event as its dead letter sink gets it. */
-export function toDeadLetter(event: CloudEvent, destination: string, { status, body }: Failure): CloudEvent {
-  // What an earlier failure left on it says nothing of this one.
-  const { [TTL]: _, knativeerrordata: __, ...original } = event;
-  const kept = body.subarray(0, (MAX_ERROR_DATA / 4) * 3);
-  return {
-    ...(original as CloudEvent),
-    knativeerrordest: destination,
-    knativeerrorcode: status,
-    ...(kept.byteLength > 0 ? { knativeerrordata: Buffer.from(kept).toString('base64') } : {}),
-  };
 }
 
 const INITIAL_TTL = 255;

@@ -1,18 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { CloudEvent } from '../../_shared/events.ts';
 import { writeStructured } from '../../_shared/runtime/cloudevents.ts';
+import { isRetried, toDeadLetter } from '../../_shared/runtime/delivery.ts';
 import type { Logger } from '../../_shared/stage.ts';
 import type { Edge } from '../wiring/topology.ts';
-import {
-  type Attempt,
-  attempt,
-  backoff,
-  type Deliver,
-  failure,
-  isRetried,
-  type Passing,
-  toDeadLetter,
-} from './delivery.ts';
+import { type Attempt, attempt, backoff, type Deliver, failure, type Passing } from './delivery.ts';
 
 export interface QueueLimits {
   /** Events of one Trigger that may wait or be under way. */

@@ -8,6 +8,7 @@ import type { Metrics } from '../telemetry/metrics.ts';
 import { decodeUtf8, readBody } from './body.ts';
 import { outsideCall, readCall } from './call.ts';
 import { eventMode, readEvent, writeBinary } from './cloudevents.ts';
+import { isRetried, toDeadLetter } from './delivery.ts';
 import { problemResponse } from './problem.ts';
 import type { RunningStage, RunOptions } from './run.ts';
 import { progressStream, wantsStream } from './stream.ts';
@@ -35,7 +36,7 @@ export function createApp<Deps, In, Out>(
   stage: Stage<Deps, In, Out>,
   deps: Deps,
   running: RunningStage<In, Out>,
-  { log, publisher, metrics, config, isDraining, ...options }: AppOptions,
+  { log, publisher, deadLetters, metrics, config, isDraining, ...options }: AppOptions,
 ): Answering {
   const maxBody = options.maxBodyBytes ?? stage.maxBodyBytes ?? DEFAULT_MAX_BODY;
 
@@ -65,7 +66,17 @@ export function createApp<Deps, In, Out>(
    */
   async function answerEvent(request: Request): Promise<Response> {
     const event = await eventOf(request, maxBody);
-    const produced = await running.receive(event, () => request.signal);
+    const produced = await running
+      .receive(event, () => request.signal)
+      .catch(async (thrown: unknown) => {
+        const refusal = problemResponse(thrown, 'event');
+        if (!deadLetters || isDeadLetter(event) || isRetried(refusal.status)) throw thrown;
+        // As the Broker would; not taken, the event comes again.
+        const body = new Uint8Array(await refusal.arrayBuffer());
+        const letter = toDeadLetter(event, new URL('/', request.url).href, { status: refusal.status, body });
+        await deadLetters.publish([letter], request.signal);
+        return [];
+      });
     const [only] = produced;
     if (only === undefined) return new Response(null, { status: 204 });
     if (produced.length === 1 && !(publisher && isDeadLetter(event))) {

@@ -48,9 +48,8 @@ export function problemResponse(thrown: unknown, to: 'request' | 'event' = 'requ
 }
 
 /**
- * What a Broker makes of it: 404 and 409 would be retried in vain, and the RabbitMQ Broker drops events answered with
- * 400, 401 or 403 without a dead letter. So what is well formed but cannot succeed is 422; 400 is left for what is no
- * event at all. Work that was cut off (499) may succeed later.
+ * What a Broker makes of it: 404 and 409 would be retried in vain. So what is well formed but cannot succeed is 422; 400 is
+ * left for what is no event at all. Work that was cut off (499) may succeed later.
  */
 function eventStatus({ code, status, retryable }: KnarrError): number {
   if (code === 'cancelled') return 503;

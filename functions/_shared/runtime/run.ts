@@ -21,6 +21,8 @@ export interface RunOptions {
   log: Logger;
   /** Where events go that cannot be the reply; without one, emitting several at once fails. */
   publisher?: Publisher | undefined;
+  /** Where events go that are refused for good, when the Broker sees to that itself: nowhere. */
+  deadLetters?: Publisher | undefined;
   metrics?: Metrics | undefined;
   /** Shown by `/info`; secrets already redacted. */
   config?: Record<string, unknown>;

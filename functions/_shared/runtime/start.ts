@@ -29,6 +29,11 @@ export const runtimeKnobs = {
     'Set by Knative Serving; the process then listens on every interface.',
   ),
   sink: knob('K_SINK', url(), "The Broker's ingress, for events that cannot be the reply."),
+  deadLetterSink: knob(
+    'KNARR_DEAD_LETTER_SINK',
+    url(),
+    "Where the stage itself sends events that it refuses for good: with Knative's RabbitMQ Broker, which counts a refusal as a delivery, the address of recover. Unset: the Broker does it.",
+  ),
   overrides: knob(
     'K_CE_OVERRIDES',
     z.string().default('{}').transform(readOverrides),
@@ -87,6 +92,7 @@ export async function openStage<Deps, In, Out, K extends Knobs>(
     metrics,
     publisher:
       config.sink === undefined ? undefined : httpPublisher(config.sink, { extensions: config.overrides }),
+    deadLetters: config.deadLetterSink === undefined ? undefined : httpPublisher(config.deadLetterSink),
     config: redact(knobs, config as never),
     maxBodyBytes: config.maxBodyBytes || stage.maxBodyBytes,
   });
