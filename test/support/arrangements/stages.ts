@@ -29,25 +29,28 @@ const ASKED: readonly StageName[] = ['embed', 'search', 'fetch', 'generate', 're
 
 /**
  * Every stage as a process of its own over the same stores, each told of the others as the manifests do. `sink` is the
- * Broker that events go to. Answers the stages' addresses.
+ * Broker that events go to; `sendDeadLetters`: it leaves to the stages what they refuse. Answers the stages' addresses.
  */
 export async function startStages(
   run: RunStage,
   stores: SharedStores,
   sink: string,
   closers: (() => unknown)[],
+  { sendDeadLetters = false } = {},
 ): Promise<Record<StageName, string>> {
   await ensureBuilt();
-  const env = { ...stores.env, K_SINK: sink, KNARR_EMBED_WORKERS: '1' };
+  const env: Record<string, string> = { ...stores.env, K_SINK: sink, KNARR_EMBED_WORKERS: '1' };
   const urls: Partial<Record<StageName, string>> = {};
   const start = async (stage: StageName, more: Record<string, string> = {}) => {
     const process = await run(stage, { ...env, ...more });
     closers.push(() => process.stop());
     urls[stage] = process.url;
   };
+  await start('recover');
+  if (sendDeadLetters) env.KNARR_DEAD_LETTER_SINK = urls.recover as string;
   await start('embed');
   const embed = { KNARR_EMBED_URL: urls.embed as string };
-  const rest: StageName[] = ['ingest', 'index', 'search', 'fetch', 'recover'];
+  const rest: StageName[] = ['ingest', 'index', 'search', 'fetch'];
   await Promise.all([...rest.map((stage) => start(stage)), start('generate', embed)]);
   const asked = ASKED.map((stage) => [`KNARR_${stage.toUpperCase()}_URL`, urls[stage]]);
   const edge = {
