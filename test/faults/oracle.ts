@@ -99,10 +99,18 @@ export async function judge(
         blame('missing', `${document} v${version}: a reason`);
     }
     const distinct = new Set(acknowledged.map(({ version }) => version)).size;
+    if (distinct !== acknowledged.length) blame('duplicate', `${document}: two acts share a version`);
     if (versions.length > distinct + unknown) blame('phantom', `${document}: ${versions.length} versions`);
     if (new Set(versions.map(({ version }) => version)).size !== versions.length)
       blame('duplicate', document);
     const [head] = versions;
+    if (head?.state === 'superseded') blame('missing', `${document} v${head.version}: a successor`);
+    const last = acknowledged.find(({ version }) => version === head?.version);
+    if (last && (last.kind === 'delete') !== (head?.state === 'deleted'))
+      blame(
+        last.kind === 'delete' ? 'resurrected' : 'missing',
+        `${document}: ${head?.state} by a ${last.kind}`,
+      );
     for (const older of versions.slice(1)) {
       if (older.state === 'indexed')
         blame('duplicate', `${document} v${older.version} is indexed beside its head`);

@@ -37,7 +37,10 @@ export const repeated: Scenario = {
   name: 'delivered-five-times',
   faults: { repeat: 5, jitterMs: 30 },
   async run(trial) {
-    await applyLoad(trial, { documents: Math.ceil(60 * trial.scale), updates: 0.3, deletes: 0.1, lanes: 50 });
+    const documents = Math.ceil(60 * trial.scale);
+    await applyLoad(trial, { documents, updates: 0.3, deletes: 0.1, lanes: 50 });
+    // Once more for those that are found by now: what they said has to go.
+    await applyLoad(trial, { documents: Math.ceil(documents / 2), updates: 0, deletes: 0.3, lanes: 50 });
     return {};
   },
 };

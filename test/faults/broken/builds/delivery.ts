@@ -35,7 +35,7 @@ export const DELIVERY: readonly BrokenBuild[] = [
         to: ')\n',
       },
     ],
-    caughtBy: { scenario: 'broker-loses', scale: 1, sees: ['phantom'] },
+    caughtBy: { scenario: 'broker-wiped', sees: ['phantom'] },
     proves: 'points of what was deleted leave the vector store, though the event of the deletion is lost',
   },
   {

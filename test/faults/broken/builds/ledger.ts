@@ -6,9 +6,14 @@ export const LEDGER: readonly BrokenBuild[] = [
     name: 'answers-before-commit',
     edits: [
       {
-        file: 'functions/_shared/stores/sql/database.ts',
-        from: "    await connection.exec('commit');\n    return value;",
-        to: "    setTimeout(() => connection.exec('commit').catch(() => {}), 1500);\n    return value;",
+        file: 'functions/_shared/stores/documents/accept.ts',
+        from: '      return database.transaction(async (tx) => {\n        const db = tx.kysely<Tables>();\n        if (idempotencyKey',
+        to: '      return new Promise((answer, refuse) => void database.transaction(async (tx) => {\n        const db = tx.kysely<Tables>();\n        if (idempotencyKey',
+      },
+      {
+        file: 'functions/_shared/stores/documents/accept.ts',
+        from: '        return accepted;\n      });\n',
+        to: '        answer(accepted);\n        await new Promise((go) => setTimeout(go, 200));\n        return accepted;\n      }).then(answer, refuse));\n',
       },
     ],
     caughtBy: { scenario: 'kill-at-random', sees: ['missing', 'mismatch', 'phantom'] },
@@ -99,7 +104,7 @@ export const LEDGER: readonly BrokenBuild[] = [
         to: "  if (version < 0) await db\n    .deleteFrom('chunks')",
       },
     ],
-    caughtBy: { scenario: 'out-of-order', sees: ['resurrected'] },
+    caughtBy: { scenario: 'delivered-five-times', sees: ['resurrected'] },
     proves: 'from the answer on, what was replaced is found no more, while the vector store lags',
   },
   {
@@ -138,7 +143,7 @@ export const LEDGER: readonly BrokenBuild[] = [
       {
         file: 'functions/recover/reconcile.ts',
         from: '    if (repair) await documents.redrive(distinct(lost',
-        to: '    if (!repair) await documents.redrive(distinct(lost',
+        to: '    if (repair && drift.chunks < 0) await documents.redrive(distinct(lost',
       },
     ],
     caughtBy: { scenario: 'restored', store: 'postgres', sees: ['missing'] },
