@@ -79,7 +79,10 @@ async function runTest(copy: Copy, by: CatchingTest, log: string): Promise<Found
   const results = testResults.flatMap(({ assertionResults }) => assertionResults);
   const named = results.filter(({ title }) => test === undefined || title === test);
   if (named.length === 0) return { caught: false, seen: 'there is no such test, or it could not be loaded' };
-  const failures = named.flatMap(({ failureMessages }) => failureMessages);
+  // So Vitest's report calls a test that has run out of time.
+  const failures = named
+    .flatMap(({ failureMessages }) => failureMessages)
+    .map((message) => message.replace('Error: STACK_TRACE_ERROR', 'It timed out.'));
   const failure = failures.find((message) => sees.test(message)) ?? failures[0];
   if (failure === undefined) return { caught: false, seen: 'nothing' };
   return { caught: sees.test(failure), seen: failure.split('\n')[0]?.slice(0, 120) ?? '' };
