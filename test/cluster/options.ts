@@ -19,7 +19,9 @@ export interface Options {
   seed: number;
   /** Questions that the warm figures rest on. */
   questions: number;
-  /** Documents that are put, changed and deleted while pods are killed. */
+  /** Pods that are killed under load, at least. */
+  kills: number;
+  /** Documents of one round of that load. */
   documents: number;
   /** Cold starts of each Service that are measured. */
   cold: number;
@@ -36,7 +38,7 @@ export const USAGE = `npm run test:cluster -- [options]     the cluster is kubec
   --load <command>         run for each stage to make and load its image; {image}, {stage} and {folder} are filled in
   --only <check>           only this check; can be repeated
   --keep                   leave everything in the cluster
-  --questions <n>  --documents <n>  --cold <n>  --seed <n>     how much is measured`;
+  --questions <n>  --cold <n>  --kills <n>  --documents <n>  --seed <n>     how much is measured`;
 
 export function readOptions(args: readonly string[]): Options {
   const text = { type: 'string' } as const;
@@ -55,6 +57,7 @@ export function readOptions(args: readonly string[]): Options {
       keep: { type: 'boolean', default: false },
       seed: text,
       questions: { ...text, default: '200' },
+      kills: { ...text, default: '20' },
       documents: { ...text, default: '60' },
       cold: { ...text, default: '3' },
     },
@@ -72,6 +75,7 @@ export function readOptions(args: readonly string[]): Options {
     image: new Map(image.map(pair)),
     seed: values.seed === undefined ? Math.floor(Math.random() * 2 ** 31) : count('seed', values.seed),
     questions: count('questions', values.questions),
+    kills: count('kills', values.kills),
     documents: count('documents', values.documents),
     cold: count('cold', values.cold),
   };

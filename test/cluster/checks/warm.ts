@@ -77,6 +77,9 @@ async function freshness(context: Context): Promise<void> {
   const word = () => `zq${random.below(2 ** 30).toString(36)}`;
   const [byEvents, byHttp]: [number[], number[]] = [[], []];
   await toBroker(context, async (broker) => {
+    // The gateway that the Broker delivers to is woken by the first event.
+    await broker.publish([submission(tenants[0].name, 'fresh', 'The first one.', COLLECTION)]);
+    assert.equal((await ended(knarr, 'fresh')).state, 'indexed');
     for (let n = 0; n < 40; n++) {
       const mark = word();
       const text = `The word ${mark} stands here.`;
