@@ -64,7 +64,7 @@ interface TestReport {
 }
 
 async function runTest(copy: Copy, by: CatchingTest, log: string): Promise<Found> {
-  const { file, test, sees = /^(AssertionError|Error: expect)/, env = {} } = by;
+  const { file, test, sees = /^(AssertionError|Error: (expect|promise))/, env = {} } = by;
   const report = join(copy.folder, 'report.json');
   rmSync(report, { force: true });
   const args = ['--reporter=default', '--reporter=json', `--outputFile.json=${report}`];
