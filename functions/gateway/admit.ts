@@ -6,13 +6,21 @@ import { refuseStrangers } from './guard.ts';
 
 /**
  * Who asks: by its bearer token, or whoever may reach this port where there is no authentication. Counts the request of
- * its tenant. Undefined for the pages, which are for everybody and show nothing of anybody.
+ * its tenant, and refuses a question for which there is no place before it is even read. Undefined for the pages, which
+ * are for everybody and show nothing of anybody.
  */
 export async function admit(request: Request, deps: GatewayDeps): Promise<Identity | undefined> {
   const identity = await identify(request, deps);
   if (identity) await deps.quotas.request(identity.tenant);
+  if (identity && isQuestion(request)) deps.quotas.checkQuestion(identity.tenant);
   return identity;
 }
+
+/** Whether it is answered while its caller waits. */
+function isQuestion({ method, url, headers }: Request): boolean {
+  return method === 'POST' && QUESTIONS.test(url) && !headers.has('prefer');
+}
+const QUESTIONS = /^https?:\/\/[^/]+\/(v1\/search|v1\/rag|rag)?(\?|$)/;
 
 async function identify(
   request: Request,

@@ -62,7 +62,7 @@ export function createGateway({ log, ...parts }: GatewayParts, config: GatewayCo
     maxDocumentBytes,
     limits,
     authenticator: config.auth.length === 0 ? undefined : createAuthenticator(access, config),
-    quotas: tenantLimits(access, config, limits.maxQuestions),
+    quotas: tenantLimits(access, config, limits),
     denials: openDenials(access, log),
     closing: new AbortController(),
   };

@@ -6,7 +6,7 @@ import { accept, readSubmission } from './accept/accept.ts';
 import { Submission } from './accept/submission.ts';
 import { checkReading } from './auth/identity.ts';
 import type { GatewayDeps } from './deps.ts';
-import { ask } from './rag/pipeline.ts';
+import { ask, within } from './rag/pipeline.ts';
 import { answerOf } from './rag/queries.ts';
 import type { Answer, Question } from './rag/question.ts';
 
@@ -14,10 +14,11 @@ import type { Answer, Question } from './rag/question.ts';
 export async function answerQuestion(question: Question, context: Context<GatewayDeps>): Promise<Answer> {
   const { stages, limits, quotas } = context.deps;
   checkReading(context, question.collection);
-  const release = await quotas.question(context.tenant);
+  const options = { stages, log: context.log, defaultBudgetMs: limits.defaultBudgetMs };
+  const call = within(question, context, options);
+  const release = await quotas.question(call);
   try {
-    const options = { stages, log: context.log, defaultBudgetMs: limits.defaultBudgetMs };
-    return await ask(question, context, options);
+    return await ask(question, call, options);
   } finally {
     release();
   }

@@ -24,7 +24,12 @@ export const limitKnobs = {
   maxQuestions: knob(
     'KNARR_MAX_QUESTIONS',
     integer(64, 1, 100_000),
-    'Questions, searches and embedding requests at work at once; more are answered 429.',
+    'Questions, searches and embedding requests at work at once. Of more, a tenant that has less than its share waits for the next turn; the others are answered 429.',
+  ),
+  maxWrites: knob(
+    'KNARR_MAX_WRITES',
+    integer(64, 1, 100_000),
+    'Documents being accepted or deleted at once; of more, as with KNARR_MAX_QUESTIONS.',
   ),
   maxStreams: knob(
     'KNARR_MAX_STREAMS',

@@ -219,6 +219,23 @@ test('an event is queued for all of its Triggers or for none', async () => {
   expect(names().sort()).toEqual(['quick', 'slow']);
 });
 
+test('only so many producers wait for room; more are turned away at once', async () => {
+  const { release, subscriber } = held();
+  const { broker, post, names } = brokerOf(
+    [edge('slow', {}, {}, 1)],
+    { slow: subscriber },
+    { limits: { events: 1 }, maxProducers: 2 },
+  );
+  await post(event({ id: '1' }));
+  const waiting = [post(event({ id: '2' })), post(event({ id: '3' }))];
+  const refused = await post(event({ id: '4' }));
+  expect([refused.status, refused.headers.get('retry-after')]).toEqual([503, '1']);
+  release();
+  for (const answer of await Promise.all(waiting)) expect(answer.status).toBe(202);
+  await broker.idle();
+  expect(names()).toEqual(['slow', 'slow', 'slow']);
+});
+
 test('a queue is bounded in bytes too, and takes one event that alone is larger', async () => {
   const { release, subscriber } = held();
   const { broker, post } = brokerOf(

@@ -15,6 +15,8 @@ export interface BrokerOptions {
   limits?: Partial<QueueLimits>;
   /** Longest a producer waits for room before it gets 503, ms. */
   admissionMs?: number;
+  /** Events of producers that may wait for room at once; more get 503 without a wait. */
+  maxProducers?: number;
   pause?: (ms: number, signal: AbortSignal) => Promise<unknown>;
 }
 
@@ -31,6 +33,7 @@ export interface EmbeddedBroker {
 
 const LIMITS: QueueLimits = { events: 1000, bytes: 32 * 1024 * 1024, concurrency: 16 };
 const ADMISSION_MS = 10_000;
+const MAX_PRODUCERS = 64;
 /** The Kafka broker's `max.request.size`; events should stay under 64 KiB. */
 const MAX_EVENT_BYTES = 1024 * 1024;
 const DRAIN_MS = 5000;
@@ -43,13 +46,14 @@ const INGRESS = 'http://broker-ingress.knative-eventing.svc.cluster.local';
  * they hold is lost with the process, and comes again from the outbox.
  */
 export function createBroker(topology: Topology, options: BrokerOptions): EmbeddedBroker {
-  const { log, admissionMs = ADMISSION_MS } = options;
+  const { log, admissionMs = ADMISSION_MS, maxProducers = MAX_PRODUCERS } = options;
   const limits = { ...LIMITS, ...options.limits };
   const stop = new AbortController();
   // Every delivery under way listens.
   setMaxListeners(0, stop.signal);
   let accepting = true;
   let closed = false;
+  let producers = 0;
 
   const queues = new Map<string, TriggerQueue[]>();
   for (const { namespace, name } of topology.brokers) {
@@ -90,9 +94,12 @@ export function createBroker(topology: Topology, options: BrokerOptions): Embedd
       if (!full) break;
       signal?.throwIfAborted();
       const left = giveUpAt - Date.now();
-      if (left <= 0)
+      const isProducer = Number.isFinite(waitMs);
+      if (left <= 0 || (isProducer && producers >= maxProducers))
         throw new KnarrError('unavailable', `The queue of ${full.edge.name} is full.`, { retryAfter: 1 });
+      if (isProducer) producers++;
       await changeOrTimeout(full, left);
+      if (isProducer) producers--;
     }
     for (const queue of matching) queue.add({ event: entered, headers }, bytes);
     return true;

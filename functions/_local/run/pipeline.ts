@@ -13,6 +13,7 @@ import { LOCAL_CALLER } from '../../gateway/auth/identity.ts';
 import { refuseOpenBinding } from '../../gateway/guard.ts';
 import { createBroker, type EmbeddedBroker } from '../broker/broker.ts';
 import type { Deliver } from '../broker/delivery.ts';
+import type { QueueLimits } from '../broker/queue.ts';
 import { checkWiring } from '../wiring/check.ts';
 import { loadTopology } from '../wiring/topology.ts';
 import { readLocalConfig } from './config.ts';
@@ -38,6 +39,8 @@ export interface Seams {
   parts(parts: Parts): Parts;
   /** How the broker reaches subscribers. */
   deliver(deliver: Deliver): Deliver;
+  /** Bounds of the broker's queues. */
+  queues: Partial<QueueLimits>;
   /** The gateway as it is served. */
   gateway(gateway: RunningStage): RunningStage;
 }
@@ -70,7 +73,11 @@ export async function startPipeline(
     const parts = seams.parts?.(opened) ?? opened;
     const running = new Map<string, RunningStage>();
     const deliver = deliverTo(running);
-    const broker = createBroker(topology, { log, deliver: seams.deliver?.(deliver) ?? deliver });
+    const broker = createBroker(topology, {
+      log,
+      deliver: seams.deliver?.(deliver) ?? deliver,
+      limits: seams.queues ?? {},
+    });
     closers.push(() => broker.close());
     watchQueues(metrics, broker);
     const options = { log, metrics, config: shown, publisher: broker.publisher() };

@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os';
 import { localClient } from '../../_shared/client.ts';
 import type { Knobs } from '../../_shared/config.ts';
 import type { Drift, EmbedInput, EmbedOutput, ReconcileInput } from '../../_shared/contracts.ts';
@@ -5,6 +6,7 @@ import { readGeneration } from '../../_shared/generation.ts';
 import { type RunningStage, type RunOptions, runStage } from '../../_shared/runtime/run.ts';
 import type { Publisher, Stage, StageClient } from '../../_shared/stage.ts';
 import type { Metrics } from '../../_shared/telemetry/metrics.ts';
+import { turns } from '../../_shared/turns.ts';
 import { stage as embed } from '../../embed/index.ts';
 import { stage as fetchStage } from '../../fetch/index.ts';
 import { closeGateway, createGateway } from '../../gateway/deps.ts';
@@ -40,15 +42,22 @@ export async function runStages(
     return one;
   }
 
-  const embedding: StageClient<EmbedInput, EmbedOutput> = localClient(run(embed, { encoder }));
+  // What these do they do one after the other; so that one tenant's questions do not stand in front of everybody's.
+  const shared = turns({ max: 2 * availableParallelism() });
+  const inTurn =
+    <In, Out>(client: StageClient<In, Out>): StageClient<In, Out> =>
+    (input, call) =>
+      shared.run(call, () => client(input, call));
+  const encoding = localClient<EmbedInput, EmbedOutput>(run(embed, { encoder }));
+  const embedding = config.embed.backend === 'onnx' ? inTurn(encoding) : encoding;
   const generator = await openGenerator(config.generate, embedding);
   closers.push(() => generator.close());
   run(ingest, { documents, vectors, originals, parser });
   run(index, { documents, vectors });
   const stages = {
     embed: embedding,
-    search: localClient(run(search, { documents, vectors })),
-    fetch: localClient(run(fetchStage, { documents })),
+    search: inTurn(localClient(run(search, { documents, vectors }))),
+    fetch: inTurn(localClient(run(fetchStage, { documents }))),
     generate: localClient(run(generate, { generator })),
   };
   const recovering = localClient(

@@ -27,6 +27,11 @@ const DRAIN_MS = 25_000;
 /** Least time that new requests are answered 503 before connections are refused, for a proxy in front to take note. */
 const LINGER_MS = 50;
 
+const responses = new WeakMap<Request, ServerResponse>();
+
+/** Breaks off the connection that a request came by, with whatever is still on its way to the client. */
+export const hangUp = (request: Request): void => void responses.get(request)?.destroy();
+
 /**
  * Serves a stage over HTTP/1.1. Rejects when the port cannot be had. From the first time on, the adapter's light Request
  * and Response stand for the global ones: building Node's own costs more than all the rest of a small answer.
@@ -35,7 +40,10 @@ export async function serve(
   running: Pick<RunningStage, 'fetch' | 'drain'>,
   { port, hostname, drainMs = DRAIN_MS }: ServeOptions,
 ): Promise<Served> {
-  const listener = getRequestListener((request) => running.fetch(request));
+  const listener = getRequestListener((request, { outgoing }) => {
+    responses.set(request, outgoing as ServerResponse);
+    return running.fetch(request);
+  });
   // A request without Host is refused with its reason, and not without a word.
   const server = createServer({ requireHostHeader: false }, (incoming, outgoing) => {
     if (incoming.headers.host === undefined) refuseHost(outgoing);

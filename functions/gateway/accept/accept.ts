@@ -72,7 +72,8 @@ export function readRaw(
 /**
  * Accepts a document durably: the original is stored, then the version and its outbox row are committed together.
  * Resolves after the commit. Throws `unprocessable` for an empty document, `too_large`, `invalid_request` for an id
- * that no URL can name, `forbidden` for one that the writer may not write, `too_many_requests` beyond a quota.
+ * that no URL can name, `forbidden` for one that the writer may not write, `too_many_requests` beyond a quota
+ * and while too many are accepted at once.
  */
 export function accept(
   document: string,
@@ -81,8 +82,10 @@ export function accept(
   deps: AcceptDeps,
   idempotencyKey?: string,
 ): Promise<Acceptance> {
-  return denying('document.put', document, writer, deps, () =>
-    write(document, incoming, writer, deps, idempotencyKey),
+  return deps.quotas.write(writer.tenant, () =>
+    denying('document.put', document, writer, deps, () =>
+      write(document, incoming, writer, deps, idempotencyKey),
+    ),
   );
 }
 

@@ -80,7 +80,7 @@ function admission(
     const identity = c.get('caller') as Identity | undefined;
     if (!identity) return next();
     const call = outsideCall(c.req.raw, identity);
-    c.set('call', { ...call, traceparent: childTraceparent(call.traceparent) });
+    c.set('call', Object.assign(call, { traceparent: childTraceparent(call.traceparent) }));
     await next();
     const { headers } = c.res;
     for (const [name, value] of Object.entries(deps.quotas.headers(identity.tenant))) {

@@ -161,7 +161,9 @@ export function documentRoutes(api: Api, deps: GatewayDeps): void {
     async ({ c, params: { id = '' }, call }) => {
       await headOf(deps, call, id);
       const options = recorded('document.delete', writerOf(call), deps);
-      const removed = await deps.documents.remove(call.tenant, id, options);
+      const removed = await deps.quotas.write(call.tenant, () =>
+        deps.documents.remove(call.tenant, id, options),
+      );
       if (!removed) throw notFound();
       deps.relay.wake();
       return c.json(acceptedView(removed), 202);

@@ -65,9 +65,10 @@ export function embeddingRoutes(api: Api, deps: GatewayDeps): void {
           await readJson(c, deps.limits.maxEmbeddingBytes),
           'The body',
         );
-        const release = await deps.quotas.question(call.tenant);
+        const deadline = Date.now() + deps.limits.defaultBudgetMs;
+        const release = await deps.quotas.question({ ...call, deadline });
         try {
-          return c.json(await embed(request, call, deps));
+          return c.json(await embed(request, { ...call, deadline }, deps));
         } finally {
           release();
         }
@@ -122,8 +123,7 @@ async function embed(request: EmbeddingRequest, call: Call, deps: GatewayDeps) {
     });
   }
   const texts = [request.input].flat();
-  const deadline = call.deadline ?? Date.now() + deps.limits.defaultBudgetMs;
-  const output = await deps.stages.embed({ texts, kind: request.input_type }, { ...call, deadline });
+  const output = await deps.stages.embed({ texts, kind: request.input_type }, call);
   const [cut] = output.truncated;
   if (cut !== undefined) {
     throw new KnarrError(

@@ -2,7 +2,7 @@ import { z } from '@hono/zod-openapi';
 import type { Call, Logger } from '../../_shared/stage.ts';
 import { checkReading } from '../auth/identity.ts';
 import type { GatewayDeps } from '../deps.ts';
-import { answer, ask, type PipelineOptions, retrieve, searchOf } from '../rag/pipeline.ts';
+import { answer, ask, type PipelineOptions, retrieve, searchOf, within } from '../rag/pipeline.ts';
 import { askLater } from '../rag/queries.ts';
 import { Answer, Question } from '../rag/question.ts';
 import type { Slots } from '../slots.ts';
@@ -53,9 +53,10 @@ export function ragRoutes(api: Api, deps: GatewayDeps, tools: RagTools): void {
           return c.json(pendingView(id), 202);
         }
         if (json.stream || wantsEvents(c)) return askStreamed(c, json, call, deps, tools);
-        const release = await deps.quotas.question(call.tenant);
+        const question = within(json, call, tools.options);
+        const release = await deps.quotas.question(question);
         try {
-          const answered = await ask(json, call, tools.options);
+          const answered = await ask(json, question, tools.options);
           c.header('server-timing', serverTiming(answered.timings));
           return c.json(answered);
         } finally {
@@ -68,15 +69,20 @@ export function ragRoutes(api: Api, deps: GatewayDeps, tools: RagTools): void {
 
 const wantsEvents = (c: ApiContext) => /(^|,)\s*text\/event-stream\b/i.test(c.req.header('accept') ?? '');
 
-/** The stream begins when the sources are known, so that until then a refusal still has its status. */
+/**
+ * The stream begins when the sources are known, so that until then a refusal still has its status. The turn ends when the
+ * answer is made, however slowly it is read.
+ */
 async function askStreamed(
   c: ApiContext,
   question: Question,
-  call: Call,
+  outer: Call,
   { closing, quotas }: GatewayDeps,
   { streams, options, log }: RagTools,
 ): Promise<Response> {
-  const releases = [await quotas.question(call.tenant)];
+  const call = within(question, outer, options);
+  const endTurn = await quotas.question(call);
+  const releases = [endTurn];
   const release = () => {
     for (const free of releases) free();
   };
@@ -85,7 +91,8 @@ async function askStreamed(
     const retrieval = await retrieve(searchOf(question), call, options);
     c.header('server-timing', serverTiming(retrieval.timings));
     return eventStream(c, { closing: closing.signal, log, release }, async (stream) => {
-      await stream.send('sources', { sources: retrieval.passages });
+      // Not waited for: what follows queues up behind it.
+      void stream.send('sources', { sources: retrieval.passages });
       const tokens = tokenSender(stream);
       const signal = AbortSignal.any([call.signal, stream.signal]);
       const done = await answer(
@@ -94,6 +101,7 @@ async function askStreamed(
         { ...call, signal, onProgress: ({ text }) => tokens.add(text) },
         options,
       );
+      endTurn();
       await tokens.flush();
       await stream.send('done', done);
     });

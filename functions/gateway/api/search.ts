@@ -1,6 +1,6 @@
 import { checkReading } from '../auth/identity.ts';
 import type { GatewayDeps } from '../deps.ts';
-import { type PipelineOptions, search } from '../rag/pipeline.ts';
+import { type PipelineOptions, search, within } from '../rag/pipeline.ts';
 import { SearchAnswer, SearchRequest } from '../rag/question.ts';
 import { type Api, endpoint } from './endpoint.ts';
 import { serverTiming } from './timing.ts';
@@ -20,9 +20,10 @@ export function searchRoutes(api: Api, deps: GatewayDeps, options: PipelineOptio
     },
     async ({ c, json, call }) => {
       checkReading(call, json.collection);
-      const release = await deps.quotas.question(call.tenant);
+      const question = within(json, call, options);
+      const release = await deps.quotas.question(question);
       try {
-        const found = await search(json, call, options);
+        const found = await search(json, question, options);
         c.header('server-timing', serverTiming(found.timings));
         return c.json(found);
       } finally {

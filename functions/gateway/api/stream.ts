@@ -1,34 +1,64 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Context } from 'hono';
-import { streamSSE } from 'hono/streaming';
 import { KnarrError } from '../../_shared/errors.ts';
 import { problemOf } from '../../_shared/runtime/problem.ts';
+import { hangUp } from '../../_shared/runtime/serve.ts';
+import { serverEvent } from '../../_shared/runtime/stream.ts';
 import type { Logger } from '../../_shared/stage.ts';
 
 /** Keeps proxies from closing a quiet stream; browsers ignore comments. */
 const HEARTBEAT_MS = 15_000;
+/** A client that has read nothing for this long has gone, as far as anybody can tell. */
+const STALLED_MS = 60_000;
 
 export interface EventStream {
-  /** Resolves when the client has room for more. */
+  /** Resolves when the client has room for more, or is taken for gone. */
   send(event: string, data: unknown): Promise<void>;
   /** Aborted when the client has gone or the server closes. */
   signal: AbortSignal;
 }
 
-/** Server-sent events, JSON in `data`. A failure of `work` becomes a last event `error` with its problem details. */
+/**
+ * Server-sent events, JSON in `data`. A failure of `work` becomes a last event `error` with its problem details. What the
+ * client has not read waits here: the connection of one that reads nothing is broken off after `stalledMs`.
+ */
 export function eventStream(
   c: Context,
-  options: { closing: AbortSignal; log: Logger; release: () => void },
+  options: { closing: AbortSignal; log: Logger; release: () => void; stalledMs?: number },
   work: (stream: EventStream) => Promise<void>,
 ): Response {
-  return streamSSE(c, async (stream) => {
-    const gone = new AbortController();
-    stream.onAbort(() => gone.abort());
-    const signal = AbortSignal.any([gone.signal, options.closing]);
-    const heartbeat = setInterval(() => void stream.write(': still here\n\n'), HEARTBEAT_MS);
-    const send = async (event: string, data: unknown) => {
-      if (!gone.signal.aborted) await stream.writeSSE({ event, data: JSON.stringify(data) });
-    };
+  const gone = new AbortController();
+  const signal = AbortSignal.any([gone.signal, options.closing]);
+  const encoder = new TextEncoder();
+  const waiting: (() => void)[] = [];
+  const goOn = () => {
+    for (const resume of waiting.splice(0)) resume();
+  };
+  gone.signal.addEventListener('abort', goOn, { once: true });
+  let controller!: ReadableStreamDefaultController<Uint8Array>;
+  const body = new ReadableStream<Uint8Array>({
+    start(given) {
+      controller = given;
+    },
+    pull: goOn,
+    cancel: () => gone.abort(),
+  });
+
+  async function write(text: string): Promise<void> {
+    if (gone.signal.aborted) return;
+    controller.enqueue(encoder.encode(text));
+    if ((controller.desiredSize ?? 0) > 0) return;
+    const stalled = setTimeout(() => {
+      hangUp(c.req.raw);
+      gone.abort();
+    }, options.stalledMs ?? STALLED_MS);
+    await new Promise<void>((resolve) => waiting.push(resolve));
+    clearTimeout(stalled);
+  }
+
+  async function run(): Promise<void> {
+    const heartbeat = setInterval(() => void write(': still here\n\n'), HEARTBEAT_MS);
+    const send = (event: string, data: unknown) => write(serverEvent(event, data));
     try {
       await work({ send, signal });
     } catch (thrown) {
@@ -38,8 +68,11 @@ export function eventStream(
     } finally {
       clearInterval(heartbeat);
       options.release();
+      if (!gone.signal.aborted) controller.close();
     }
-  });
+  }
+  void run();
+  return c.newResponse(body, 200, { 'content-type': 'text/event-stream', 'cache-control': 'no-cache' });
 }
 
 /** Pauses between looks at something that changes: short at first, since most changes come soon. */

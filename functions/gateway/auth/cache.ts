@@ -1,9 +1,12 @@
 import { LRUCache } from 'lru-cache';
+import { KnarrError } from '../../_shared/errors.ts';
 import { orKnown } from '../fallback.ts';
 import type { Identity } from './identity.ts';
 import type { Verified } from './verify.ts';
 
 const MAX_TOKENS = 10_000;
+/** Tokens verified at once: a flood of unknown ones does not become a flood of look-ups. */
+const MAX_PENDING = 64;
 /** How long after a verification it holds without the next one, ms. */
 const GRACE_MS = 60_000;
 
@@ -24,7 +27,7 @@ export interface VerifiedCache {
 
 /**
  * Remembers for `ttlMs` which tokens hold, and goes by that for up to a minute while they cannot be verified. Those that do not are verified each time: nobody can push out the good ones
- * with bad ones. The same token is verified once at a time.
+ * with bad ones. The same token is verified once at a time; `unavailable` while too many are.
  */
 export function verifiedCache(ttlMs: number, verify: (token: string) => Promise<Verified>): VerifiedCache {
   const holding = new LRUCache<string, Held>({ max: MAX_TOKENS });
@@ -51,10 +54,14 @@ export function verifiedCache(ttlMs: number, verify: (token: string) => Promise<
       const now = Date.now();
       const holds = known !== undefined && now < known.until;
       if (holds && now < known.fresh) return known;
+      const inGrace = holds && now - known.verifiedAt <= GRACE_MS;
+      if (pending.size >= MAX_PENDING && !pending.has(hash)) {
+        if (inGrace) return known;
+        throw new KnarrError('unavailable', 'Too many tokens are being verified; try again shortly.');
+      }
       const verifying = pending.get(hash) ?? verifyNow(hash, token).finally(() => pending.delete(hash));
       pending.set(hash, verifying);
-      if (!holds || now - known.verifiedAt > GRACE_MS) return verifying;
-      return orKnown(verifying, known);
+      return inGrace ? orKnown(verifying, known) : verifying;
     },
     forget(actor) {
       forgotten++;

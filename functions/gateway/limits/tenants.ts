@@ -2,6 +2,7 @@ import { LRUCache } from 'lru-cache';
 import type { Config } from '../../_shared/config.ts';
 import { KnarrError } from '../../_shared/errors.ts';
 import type { AccessStore, Quota, Usage } from '../../_shared/stores/access/port.ts';
+import { type Claim, turns } from '../../_shared/turns.ts';
 import { orKnown } from '../fallback.ts';
 import { type Slots, slots } from '../slots.ts';
 import { type Bucket, bucketOf, policyOf } from './bucket.ts';
@@ -12,6 +13,7 @@ const FRESH_MS = 5000;
 const MAX_TENANTS = 10_000;
 /** A full tenant should not come back at once: somebody has to delete something, or to raise the quota. Seconds. */
 const FULL_RETRY_S = 60;
+const WRITE_WAIT_MS = 10_000;
 
 interface Tenant {
   quota: Quota;
@@ -23,8 +25,12 @@ interface Tenant {
 export interface TenantLimits {
   /** Counts a request. Throws `too_many_requests`. */
   request(tenant: string): Promise<void>;
-  /** A place for a question; what comes back frees it. Throws `too_many_requests`. */
-  question(tenant: string): Promise<() => void>;
+  /** A turn for a question; what comes back ends it. Rejects as {@link turns} does, and with `too_many_requests`. */
+  question(claim: Claim): Promise<() => void>;
+  /** Throws what a question of this tenant would be refused with now. */
+  checkQuestion(tenant: string): void;
+  /** The same for a write, which waits for its turn for {@link WRITE_WAIT_MS} at most. */
+  write<T>(tenant: string, work: () => Promise<T>): Promise<T>;
   /** `RateLimit-Policy` and `RateLimit` (draft-ietf-httpapi-ratelimit-headers-10) for an answer to this tenant. */
   headers(tenant: string): Record<string, string>;
   quota(tenant: string): Promise<Quota>;
@@ -34,14 +40,15 @@ export interface TenantLimits {
   forget(tenant: string): void;
 }
 
-/** @param maxQuestions of all tenants together */
+/** @param max of all tenants together */
 export function tenantLimits(
   access: Pick<AccessStore, 'quota'>,
   config: Config<typeof quotaKnobs>,
-  maxQuestions: number,
+  max: { maxQuestions: number; maxWrites: number },
 ): TenantLimits {
   const tenants = new LRUCache<string, Tenant>({ max: MAX_TENANTS });
-  const all = slots(maxQuestions, 'questions');
+  const all = turns({ max: max.maxQuestions, refuse: 'questions' });
+  const writes = turns({ max: max.maxWrites, refuse: 'writes' });
   const pending = new Map<string, Promise<Tenant>>();
   const questions = new Map<string, Slots>();
 
@@ -98,10 +105,11 @@ export function tenantLimits(
       });
     },
 
-    async question(tenant) {
-      if ((await of(tenant)).quota.questions === null) return all.take();
-      const max = () => tenants.peek(tenant)?.quota.questions ?? maxQuestions;
-      const own = questions.get(tenant) ?? slots(max, 'questions of this tenant');
+    async question(claim) {
+      const { tenant } = claim;
+      if ((await of(tenant)).quota.questions === null) return all.take(claim);
+      const limit = () => tenants.peek(tenant)?.quota.questions ?? max.maxQuestions;
+      const own = questions.get(tenant) ?? slots(limit, 'questions of this tenant');
       questions.set(tenant, own);
       const releases: (() => void)[] = [];
       const release = () => {
@@ -109,13 +117,18 @@ export function tenantLimits(
         if (own.taken() === 0) questions.delete(tenant);
       };
       try {
-        releases.push(own.take(), all.take());
+        releases.push(own.take());
+        releases.push(await all.take(claim));
       } catch (thrown) {
         release();
         throw thrown instanceof KnarrError ? withHeaders(thrown, headers(tenant)) : thrown;
       }
       return release;
     },
+
+    checkQuestion: all.check,
+
+    write: (tenant, work) => writes.run({ tenant, deadline: Date.now() + WRITE_WAIT_MS }, work),
 
     check(quota, usage, change) {
       for (const what of ['documents', 'bytes'] as const) {

@@ -11,6 +11,7 @@ import type {
   SearchOutput,
 } from '../../_shared/contracts.ts';
 import { KnarrError } from '../../_shared/errors.ts';
+import { withSignal } from '../../_shared/runtime/call.ts';
 import type { Call, Logger, StageClient } from '../../_shared/stage.ts';
 import { type Budget, budgetUntil } from './budget.ts';
 import type { Answer, Question, SearchAnswer, SearchRequest, Timings } from './question.ts';
@@ -57,6 +58,20 @@ const FETCH_SHARE = 0.8;
  */
 const overfetch = (limit: number) => Math.min(1000, limit + Math.max(5, Math.ceil(limit / 2)));
 
+/** The call with the deadline that the request's budget gives it, counted from now: waiting for a turn is part of it. */
+export function within<C extends Call>(
+  { budget_ms }: Pick<SearchRequest, 'budget_ms'>,
+  call: C,
+  { defaultBudgetMs }: Pick<PipelineOptions, 'defaultBudgetMs'>,
+): C {
+  const until = Date.now() + (budget_ms ?? defaultBudgetMs);
+  const deadline = Math.min(until, call.deadline ?? Number.POSITIVE_INFINITY);
+  return Object.assign(
+    withSignal(call, () => call.signal),
+    { deadline },
+  );
+}
+
 /**
  * embed → search → fetch within the budget. A hybrid search goes on without its vector (`embed` in `degraded`) when
  * the embedding fails or is late. With a stated budget, lateness gives no passages and says which steps are missing;
@@ -68,14 +83,14 @@ export async function retrieve(
   options: PipelineOptions,
 ): Promise<Retrieval> {
   const { budget_ms, neighbours, ...search } = request;
-  const until = Date.now() + (budget_ms ?? options.defaultBudgetMs);
+  const { deadline = 0 } = within(request, call, options);
   const retrieval: Retrieval = {
     passages: [],
     mode: request.mode,
     timings: {},
     degraded: [],
     complete: true,
-    budget: budgetUntil(Math.min(until, call.deadline ?? Number.POSITIVE_INFINITY)),
+    budget: budgetUntil(deadline),
     startedAt: performance.now(),
   };
   const { timings, degraded, budget } = retrieval;
