@@ -2,6 +2,7 @@ import { machine } from './machine.ts';
 
 // npm run bench [-- <name> …]
 const BENCHES: Record<string, () => Promise<void>> = {
+  overload: async () => (await import('./overload.ts')).overloadBench(),
   pipeline: async () => (await import('./pipeline.ts')).pipelineBench(),
   runtime: async () => (await import('./runtime.ts')).runtimeBench(),
 };

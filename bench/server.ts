@@ -10,11 +10,13 @@ export interface Server {
   readyMs: number;
   /** Resident memory of the process, MB. */
   rss(): Promise<number>;
+  /** Processor time it has used so far, seconds. */
+  cpu(): Promise<number>;
   stop(): Promise<void>;
 }
 
 /** Runs the built one-process program on a free port over a data folder. */
-export async function startServer(dataDir: string): Promise<Server> {
+export async function startServer(dataDir: string, env: Record<string, string> = {}): Promise<Server> {
   const started = performance.now();
   const child = spawn(
     process.execPath,
@@ -27,7 +29,7 @@ export async function startServer(dataDir: string): Promise<Server> {
       '--data',
       dataDir,
     ],
-    { stdio: ['ignore', 'pipe', 'inherit'], env: { ...process.env, LOG_LEVEL: 'error' } },
+    { stdio: ['ignore', 'pipe', 'inherit'], env: { ...process.env, LOG_LEVEL: 'error', ...env } },
   );
   const url = await firstUrl(child);
   while (
@@ -43,6 +45,12 @@ export async function startServer(dataDir: string): Promise<Server> {
     async rss() {
       const status = await readFile(`/proc/${child.pid}/status`, 'utf8').catch(() => '');
       return Number(/VmRSS:\s+(\d+)/.exec(status)?.[1] ?? Number.NaN) / 1024;
+    },
+    async cpu() {
+      const stat = await readFile(`/proc/${child.pid}/stat`, 'utf8').catch(() => '');
+      // utime and stime, of which Linux counts 100 a second.
+      const [user, system] = stat.slice(stat.lastIndexOf(')')).split(' ').slice(12, 14).map(Number);
+      return ((user ?? Number.NaN) + (system ?? Number.NaN)) / 100;
     },
     async stop() {
       child.kill('SIGTERM');
