@@ -31,6 +31,10 @@ export interface Faults {
   repeat?: number;
   /** Hold each event for up to so many milliseconds, so that they overtake each other. */
   jitterMs?: number;
+  /** Deliveries to this stage take so many milliseconds longer. */
+  slow?: { stage: string; ms: number };
+  /** Events that each queue of the broker holds. */
+  queue?: number;
   /** Texts that hold this word cannot be embedded, until the file named by `fixed` exists. */
   poison?: string;
   fixed?: string;

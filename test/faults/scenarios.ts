@@ -2,6 +2,7 @@ import type { Scenario } from './context.ts';
 import { boundaries, randomKills, restarts, sigterm } from './scenarios/crashes.ts';
 import { lossy, poison, repeated, shuffled, unheard, wipes } from './scenarios/delivery.ts';
 import { frozenStage } from './scenarios/frozen.ts';
+import { slowConsumer } from './scenarios/slow.ts';
 import { frozen, restored } from './scenarios/stores.ts';
 
 export const SCENARIOS: readonly Scenario[] = [
@@ -18,4 +19,5 @@ export const SCENARIOS: readonly Scenario[] = [
   restored,
   frozen,
   frozenStage,
+  slowConsumer,
 ];

@@ -87,6 +87,7 @@ function deliver(inner: Deliver): Deliver {
       happened(isDeadLetter ? 'dead letter lost' : 'event lost');
       return lost();
     }
+    if (faults.slow && new URL(url).hostname.startsWith(`${faults.slow.stage}.`)) await sleep(faults.slow.ms);
     if (faults.jitterMs) await sleep(random.below(faults.jitterMs));
     if (faults.repeat) happened('event repeated');
     const copies = Array.from({ length: (faults.repeat ?? 1) - 1 }, () => request.clone());
@@ -106,7 +107,12 @@ function gateway(stage: RunningStage): RunningStage {
   };
 }
 
-const pipeline = await startPipeline(process.env, { parts, deliver, gateway });
+const pipeline = await startPipeline(process.env, {
+  parts,
+  deliver,
+  gateway,
+  ...(faults.queue !== undefined && { queues: { events: faults.queue } }),
+});
 process.on('SIGUSR2', () => {
   wipedUntil = Date.now() + 1000;
 });
