@@ -42,7 +42,7 @@ const ACLS = [['*'], ['*'], ['group:eng'], ['user:ann'], ['group:hr', 'user:bob'
 
 const random = seededRandom('access');
 const world = new World(random);
-const nobody: Asker = { name: 'nobody', tenant: '', role: 'none', principals: [] };
+const nobody: Asker = { name: 'nobody', tenant: '', role: 'none', principals: [], named: new Set() };
 const askers: Asker[] = [];
 const secrets: string[] = [];
 let folder: string;
@@ -144,6 +144,7 @@ async function prepareStore(): Promise<Pick<Play, 'keys' | 'deadLetters'>> {
         tenant,
         role,
         principals,
+        named: new Set(),
         token: key,
         ...(given.collections && { collections: given.collections }),
       });
@@ -162,7 +163,7 @@ async function prepareStore(): Promise<Pick<Play, 'keys' | 'deadLetters'>> {
       const token = await issuer.sign({ sub: name, tenant, groups, roles: ['reader'], exp });
       secrets.push(token);
       const principals = ['*', `user:${name}`, ...groups.map((group) => `group:${group}`)];
-      askers.push({ name, tenant, role: 'reader', principals, token });
+      askers.push({ name, tenant, role: 'reader', principals, named: new Set(), token });
     }
     const revoked = await access.createKey(
       { tenant, name: 'former', role: 'admin', collections: null, principals: ['group:hr'], expiresAt: null },
@@ -220,7 +221,7 @@ function leaks({ asker, call, sent, reply, from, to }: Exchange): string[] {
           : canary.kind === 'collection' && canary.tenant === asker.tenant;
       return !(isNamed && isOwn);
     })
-    .filter(({ token }) => !(asker.named?.has(token) && /^GET \/v1\/dead-letters/.test(call)))
+    .filter(({ token }) => !(asker.named.has(token) && /^GET \/v1\/(dead-letters|audit)/.test(call)))
     .filter(({ canary }) => !world.maySee(asker, canary, from, to))
     .map(
       ({ token, canary }) =>

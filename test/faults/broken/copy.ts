@@ -64,8 +64,12 @@ export function makeCopy(): Copy {
         writeFileSync(log, `\nended after ${timeoutMs} ms\n`, { flag: 'a' });
         process.kill(-(child.pid as number), 'SIGKILL');
       }, timeoutMs);
-      const [code] = await once(child, 'close');
+      const [code] = await once(child, 'exit');
       clearTimeout(timer);
+      // What it has left behind.
+      try {
+        process.kill(-(child.pid as number), 'SIGKILL');
+      } catch {}
       return code ?? 1;
     },
     remove: () => rmSync(folder, { recursive: true, force: true }),

@@ -44,7 +44,8 @@ export async function replay(play: Play, asker: Asker): Promise<Exchange> {
 /** Of a collection that another tenant has and this one has not. */
 export async function rebuild(play: Play, asker: Asker): Promise<Exchange> {
   const foreign = Object.entries(play.collections).filter(([tenant]) => tenant !== asker.tenant);
-  const collection = play.random.pick(foreign)[1].at(-1);
+  const collection = play.random.pick(foreign)[1].at(-1) as string;
+  asker.named.add(collection);
   const done = await post(play, asker, '/v1/admin/rebuild', { collection });
   const expected = refusal(asker, 'admin') ?? (done.reply.text === '{"rebuilding":0}' ? 202 : 0);
   return { ...done, expected };

@@ -11,8 +11,8 @@ export interface Asker {
   principals: string[];
   collections?: string[];
   token?: string;
-  /** Ids that it has named in events of its own, and may hear again. */
-  named?: Set<string>;
+  /** What it has named itself without having read it, and may hear again from dead letters and the audit log. */
+  named: Set<string>;
 }
 
 /** What is planted: in the text, title, metadata or id of one version of a document, in a collection's name, in a question. */

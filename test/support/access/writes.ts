@@ -115,7 +115,6 @@ export async function submit(play: Play, asker: Asker): Promise<Exchange> {
     'ce-type': 'dev.knarr.document.submitted.v1',
     'ce-tenant': random.pick(['acme', 'globex', 'initech']),
   };
-  asker.named ??= new Set();
   for (const { token } of world.find(data.document)) asker.named.add(token);
   const work = () => post(play, asker, '/v1/events', data, attributes);
   const done = target ? await holding([target], work) : await work();
