@@ -12,8 +12,9 @@ const SHORT: Record<Store, readonly string[]> = {
     'delivered-five-times',
     'out-of-order',
     'poison',
+    'slow-consumer',
   ],
-  postgres: ['kill-at-boundaries', 'broker-wiped', 'out-of-order'],
+  postgres: ['kill-at-boundaries', 'broker-wiped', 'out-of-order', 'frozen-stage'],
 };
 const MINUTES = 60_000;
 

@@ -1,23 +1,36 @@
-import { afterEach, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import type { Role } from '../../_shared/stores/access/port.ts';
 import { type Guarded, openGuarded } from '../auth/testing.ts';
-import type { Reply } from '../testing.ts';
+import { type Reply, serverEvents } from '../testing.ts';
 
-let guarded: Guarded | undefined;
-afterEach(() => guarded?.gateway.close());
+let guarded: Guarded;
+/** Searches that end when told to; the query `quick` ends by itself. */
+let searching: { tenant: string; end: () => void }[] = [];
 
-/** A gateway whose searches end when told to; each is known by its tenant. */
-async function busy(env: Record<string, string>) {
-  const searching: { tenant: string; end: () => void }[] = [];
-  const search = (_: unknown, { tenant }: { tenant: string }) =>
-    new Promise<never>((_, reject) =>
-      searching.push({ tenant, end: () => reject(new Error('That is enough.')) }),
-    );
-  const one = await openGuarded(env, { search });
-  guarded = one;
-  const as = (tenant: string, role: Role = 'reader') => one.caller(role, { tenant });
-  return { ...one, searching, as };
-}
+beforeAll(async () => {
+  guarded = await openGuarded(
+    { KNARR_MAX_QUESTIONS: '2', KNARR_MAX_WRITES: '2' },
+    {
+      search: async ({ query }, { tenant }) => {
+        if (query === 'quick') return { hits: [], mode: 'lexical', degraded: [] };
+        return new Promise((_, reject) =>
+          searching.push({ tenant, end: () => reject(new Error('That is enough.')) }),
+        );
+      },
+      fetch: async () => ({ passages: [], dropped: 0 }),
+      async generate(_, { onProgress }) {
+        onProgress?.({ text: 'Yes.' });
+        return { answer: 'Yes.', answered: true, citations: [], model: 'm', degraded: [] };
+      },
+    },
+  );
+});
+afterAll(() => guarded.gateway.close());
+afterEach(() => {
+  searching = [];
+});
+
+const as = (tenant: string, role: Role = 'reader') => guarded.caller(role, { tenant });
 
 /** However busy this machine is. */
 const soon = <T>(look: () => T) => expect.poll(look, { timeout: 30_000 });
@@ -32,34 +45,30 @@ function expectRefused({ status, headers, body }: Reply): void {
 }
 
 test('questions beyond what can be answered are refused at once; another tenant’s are next', async () => {
-  const { searching, as } = await busy({ KNARR_MAX_QUESTIONS: '4' });
   const [noisy, quiet] = [await as('noisy'), await as('quiet')];
-  const flood = Array.from({ length: 12 }, () => noisy('POST', '/v1/search', question));
+  const flood = Array.from({ length: 10 }, () => noisy('POST', '/v1/search', question));
   // Nobody ends anything yet: only those that were refused are answered.
   const refused = new Set<Reply>();
   for (const reply of flood) void reply.then((one) => refused.add(one));
   await soon(() => refused.size).toBe(8);
   for (const reply of refused) expectRefused(reply);
-  expect(searching.map(({ tenant }) => tenant)).toEqual(Array(4).fill('noisy'));
+  expect(searching.map(({ tenant }) => tenant)).toEqual(['noisy', 'noisy']);
 
-  const asked = [quiet('POST', '/v1/search', question), quiet('POST', '/v1/rag', { question: 'x' })];
+  const asked = quiet('POST', '/v1/search', question);
+  // It waits; of what becomes free the noisy one gets nothing, since it has its share.
+  await soon(async () => (await noisy('POST', '/v1/search', question)).status).toBe(429);
+  searching[0]?.end();
+  await soon(() => searching.length).toBe(3);
+  expect(searching[2]?.tenant).toBe('quiet');
   expectRefused(await noisy('POST', '/v1/search', question));
-  for (let turn = 0; turn < 2; turn++) {
-    searching[turn]?.end();
-    await soon(() => searching.length).toBe(5 + turn);
-    expect(searching[4 + turn]?.tenant).toBe('quiet');
-    // What became free is not the noisy one's again: it has more than its share.
-    expectRefused(await noisy('POST', '/v1/search', question));
-  }
   for (const { end } of searching) end();
-  await Promise.all([...flood, ...asked]);
+  await Promise.all([...flood, asked]);
 });
 
 test('a question for which there is no place is refused before it is read', async () => {
-  const { searching, as } = await busy({ KNARR_MAX_QUESTIONS: '1' });
   const noisy = await as('noisy');
-  const first = noisy('POST', '/v1/search', question);
-  await soon(() => searching.length).toBe(1);
+  const first = [1, 2].map(() => noisy('POST', '/v1/search', question));
+  await soon(() => searching.length).toBe(2);
   const unread = new ReadableStream({
     pull() {
       throw new Error('It was read.');
@@ -72,28 +81,45 @@ test('a question for which there is no place is refused before it is read', asyn
   expect((await noisy('GET', '/v1/documents')).status).toBe(200);
   const later = await noisy('POST', '/v1/rag', { question: 'x' }, { headers: { prefer: 'respond-async' } });
   expect(later.status).toBe(404);
-  searching[0]?.end();
-  await first;
+  for (const { end } of searching) end();
+  await Promise.all(first);
 });
 
 test('a question that waits for its turn longer than it has time is refused', async () => {
-  const { searching, as } = await busy({ KNARR_MAX_QUESTIONS: '1' });
   const [noisy, quiet] = [await as('noisy'), await as('quiet')];
-  const first = noisy('POST', '/v1/search', question);
-  await soon(() => searching.length).toBe(1);
+  const first = [1, 2].map(() => noisy('POST', '/v1/search', question));
+  await soon(() => searching.length).toBe(2);
   const late = await quiet('POST', '/v1/search', { ...question, budget_ms: 50 });
   expectRefused(late);
   expect(late.body.code).toBe('unavailable');
-  searching[0]?.end();
-  await first;
-  expect(searching).toHaveLength(1);
+  for (const { end } of searching) end();
+  await Promise.all(first);
+  expect(searching).toHaveLength(2);
+});
+
+test('a stream that nobody reads holds no turn once its answer is made', async () => {
+  const { key: token } = await guarded.key('reader');
+  const asked = { question: 'quick', mode: 'lexical' };
+  const init = {
+    method: 'POST',
+    headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
+    body: JSON.stringify({ ...asked, stream: true }),
+  };
+  const ask = () => guarded.gateway.running.fetch(new Request('http://localhost/v1/rag', init));
+  const unread = [await ask(), await ask()];
+  expect(unread.map(({ status }) => status)).toEqual([200, 200]);
+  await soon(async () => (await guarded.ask(token, 'POST', '/v1/rag', asked)).status).toBe(200);
+  for (const stream of unread) {
+    const events = serverEvents(await stream.text()).map(({ event }) => event);
+    expect(events).toEqual(['sources', 'token', 'done']);
+  }
 });
 
 test('writes are bounded, and shared in the same way', async () => {
-  const { as, gateway } = await busy({ KNARR_MAX_WRITES: '2' });
   const storing: (() => void)[] = [];
-  const { originals } = gateway.deps;
-  gateway.deps.originals = {
+  const { deps } = guarded.gateway;
+  const { originals } = deps;
+  deps.originals = {
     ...originals,
     put: (...given) => new Promise((resolve) => storing.push(() => resolve(originals.put(...given)))),
   };
@@ -111,16 +137,16 @@ test('writes are bounded, and shared in the same way', async () => {
   expect((await waiting).status).toBe(202);
   const statuses = (await Promise.all(replies)).map(({ status }) => status);
   expect(statuses.toSorted()).toEqual([202, 202, 429, 429]);
+  deps.originals = originals;
 });
 
 test('a flood of unknown tokens does not become a flood of look-ups', async () => {
-  const { as, gateway, ask } = await busy({});
   const known = await as('acme');
   expect((await known('GET', '/v1/documents')).status).toBe(200);
   let most = 0;
   let atWork = 0;
   const lookups: (() => void)[] = [];
-  const { access } = gateway.deps;
+  const { access } = guarded.gateway.deps;
   const { findKey } = access;
   access.findKey = async (id) => {
     most = Math.max(most, ++atWork);
@@ -129,7 +155,7 @@ test('a flood of unknown tokens does not become a flood of look-ups', async () =
     return findKey(id);
   };
   const keys = await Promise.all(Array.from({ length: 100 }, (_, n) => guardedKey(n)));
-  const flood = keys.map((token) => ask(token, 'GET', '/v1/documents'));
+  const flood = keys.map((token) => guarded.ask(token, 'GET', '/v1/documents'));
   const refused: Reply[] = [];
   for (const reply of flood) void reply.then((one) => one.status === 503 && refused.push(one));
   await soon(() => refused.length).toBe(36);
@@ -140,10 +166,9 @@ test('a flood of unknown tokens does not become a flood of look-ups', async () =
   const statuses = (await Promise.all(flood)).map(({ status }) => status);
   expect(statuses.filter((status) => status === 401)).toHaveLength(64);
   expect(most).toBe(64);
+  access.findKey = findKey;
 });
 
 /** Well-formed, and nobody's. */
 const guardedKey = async (n: number): Promise<string> =>
-  (await (guarded as Guarded).key('reader', { name: `k${n}` })).key.replace(/.$/, (last) =>
-    last === '0' ? '1' : '0',
-  );
+  (await guarded.key('reader', { name: `k${n}` })).key.replace(/.$/, (last) => (last === '0' ? '1' : '0'));

@@ -77,7 +77,18 @@ export const SERVING: readonly BrokenBuild[] = [
   },
   {
     name: 'no-limit-of-questions',
-    edits: [{ file: 'functions/gateway/slots.ts', from: 'if (taken >= limit())', to: 'if (taken < 0)' }],
+    edits: [
+      {
+        file: 'functions/_shared/turns.ts',
+        from: 'if (refuse === undefined || taken < max) return;',
+        to: 'if (max > 0) return;',
+      },
+      {
+        file: 'functions/_shared/turns.ts',
+        from: 'if (taken < max) return begin',
+        to: 'if (max > 0) return begin',
+      },
+    ],
     caughtBy: {
       file: 'functions/gateway/api/questions.test.ts',
       test: 'more questions than allowed are asked to come again',
