@@ -58,13 +58,17 @@ export const stage = defineStage({
     ...eventKnobs,
     ...stageKnobs,
     sink: runtimeKnobs.sink,
+    publishTimeout: runtimeKnobs.publishTimeout,
   },
   async open(config, { log }) {
     return createGateway(
       {
         ...(await openLedger(config)),
         originals: openOriginals(config),
-        publisher: config.sink === undefined ? nowhere : httpPublisher(config.sink),
+        publisher:
+          config.sink === undefined
+            ? nowhere
+            : httpPublisher(config.sink, { timeout: config.publishTimeout }),
         stages: {
           embed: httpClient(config.embedUrl),
           search: httpClient(config.searchUrl),

@@ -52,7 +52,12 @@ export const stage = defineStage({
   on: { 'timer.fired': { produces: ['document.failed'], handle: onTimer } },
   emits: ['document.failed', 'document.accepted', 'document.deleted'],
   onDeadLetter: (event, context) => takeDeadLetter(event, context),
-  knobs: { ...storeKnobs, ...recoverKnobs, sink: runtimeKnobs.sink },
+  knobs: {
+    ...storeKnobs,
+    ...recoverKnobs,
+    sink: runtimeKnobs.sink,
+    publishTimeout: runtimeKnobs.publishTimeout,
+  },
   async open(config, { log, metrics }) {
     const deps = createRecover(
       { ...(await openStores(config)), originals: openOriginals(config) },
@@ -65,7 +70,7 @@ export const stage = defineStage({
         ? undefined
         : startRelay({
             documents: deps.documents,
-            publisher: httpPublisher(config.sink),
+            publisher: httpPublisher(config.sink, { timeout: config.publishTimeout }),
             log,
             stage: 'gateway',
           });

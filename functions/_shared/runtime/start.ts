@@ -29,6 +29,11 @@ export const runtimeKnobs = {
     'Set by Knative Serving; the process then listens on every interface.',
   ),
   sink: knob('K_SINK', url(), "The Broker's ingress, for events that cannot be the reply."),
+  publishTimeout: knob(
+    'KNARR_PUBLISH_TIMEOUT',
+    duration('30s'),
+    'Longest wait for the Broker to take an event. An in-memory Broker answers only when it has delivered the event or given it up, and forgets an event whose producer no longer waits: there longer than its retries, up to 5m.',
+  ),
   deadLetterSink: knob(
     'KNARR_DEAD_LETTER_SINK',
     url(),
@@ -91,7 +96,9 @@ export async function openStage<Deps, In, Out, K extends Knobs>(
     log,
     metrics,
     publisher:
-      config.sink === undefined ? undefined : httpPublisher(config.sink, { extensions: config.overrides }),
+      config.sink === undefined
+        ? undefined
+        : httpPublisher(config.sink, { timeout: config.publishTimeout, extensions: config.overrides }),
     deadLetters: config.deadLetterSink === undefined ? undefined : httpPublisher(config.deadLetterSink),
     config: redact(knobs, config as never),
     maxBodyBytes: config.maxBodyBytes || stage.maxBodyBytes,
