@@ -82,9 +82,9 @@ export async function startPod(
       }),
     },
   });
-  // The proxy takes no more requests by then, yet would wait half a minute for latecomers.
   closers.push(
-    () => proxy.stop('SIGKILL'),
+    // It would wait half a minute for latecomers, of which there are none.
+    () => proxy.stop('SIGTERM', 100),
     () => {
       proxy.signal('SIGTERM');
       return user.stop('SIGTERM', 30_000);

@@ -7,7 +7,7 @@ import type { StageName } from '../../../functions/_shared/stage.ts';
 export function shippedEdges(kind: string, urls: Readonly<Record<StageName, string>>): Edge[] {
   const moved = (address: string) => {
     const { hostname, pathname } = new URL(address);
-    return new URL(pathname, urls[hostname.split('.')[0] as StageName]).href;
+    return urls[hostname.split('.')[0] as StageName].replace(/\/$/, '') + pathname;
   };
   return loadTopology(dirname(asset('brokers')), kind).edges.map((edge) => {
     const { deadLetterSink, ...delivery } = edge.delivery;
