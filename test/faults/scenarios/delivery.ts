@@ -5,6 +5,7 @@ import { Breach } from '../breach.ts';
 import type { Scenario, Trial } from '../context.ts';
 import { applyLoad } from '../load.ts';
 import { send } from '../prober.ts';
+import { quiet } from './stores.ts';
 
 /** The broker forgets everything, again and again. */
 export const wipes: Scenario = {
@@ -40,6 +41,7 @@ export const repeated: Scenario = {
     const documents = Math.ceil(60 * trial.scale);
     await applyLoad(trial, { documents, updates: 0.3, deletes: 0.1, lanes: 50 });
     // Once more for those that are found by now: what they said has to go.
+    await quiet(trial);
     await applyLoad(trial, { documents: Math.ceil(documents / 2), updates: 0, deletes: 0.3, lanes: 50 });
     return {};
   },
