@@ -4,6 +4,7 @@ import { machine } from './machine.ts';
 const BENCHES: Record<string, () => Promise<void>> = {
   overload: async () => (await import('./overload.ts')).overloadBench(),
   pipeline: async () => (await import('./pipeline.ts')).pipelineBench(),
+  'cold-start': async () => (await import('./cold-start.ts')).coldStartBench(),
   runtime: async () => (await import('./runtime.ts')).runtimeBench(),
 };
 

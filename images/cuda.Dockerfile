@@ -31,6 +31,10 @@ ENV NODE_ENV=production HOME=/tmp \
     NVIDIA_VISIBLE_DEVICES=all NVIDIA_DRIVER_CAPABILITIES=compute,utility
 WORKDIR /app
 COPY --from=installed /src/dist/functions/${STAGE} ./
+# Cold starts find their code compiled. The cache is for this Node, path and user, and only read later.
+ENV NODE_COMPILE_CACHE=/app/.compile-cache
+RUN install -d -o 1000 -g 1000 /app/.compile-cache
 USER 1000:1000
+RUN node --input-type=module -e "await import('/app/index.js')"
 EXPOSE 8080
 CMD ["node", "start.js"]
