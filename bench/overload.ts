@@ -15,7 +15,7 @@ import type { Load, Outcome, Stream, Task } from './overload/load.ts';
 import { type Server, startServer } from './server.ts';
 
 const TENANTS = 5;
-const DOCUMENTS = 100;
+const DOCUMENTS = 40;
 const ROUNDS = 6;
 const SLICE_SECONDS = 2;
 /** Questions at once that find the capacity. */
@@ -23,6 +23,8 @@ const LANES = 16;
 const OVERLOAD = 10;
 /** What tenants other than the noisy one ask of the capacity, together. */
 const OTHERS = 0.4;
+/** A second, beside the flood. */
+const PROBE: Stream = { name: 'liveness', token: '', rate: 20, isProbe: true };
 const AGREED = { goodput: 0.8, refusedMs: 100, neighbours: 2 };
 
 type Offer = (streams: Stream[], seconds?: number) => Promise<Load & { serverCpu: number }>;
@@ -70,10 +72,15 @@ async function measure(server: Server, tenants: Stream[], offer: Offer): Promise
   await offer(closed, 2 * SLICE_SECONDS);
   const warm = await server.rss();
 
-  const figures = { capacity: [], goodput: [], served: [], refused: [], alone: [], beside: [] } as Record<
-    'capacity' | 'goodput' | 'served' | 'refused' | 'alone' | 'beside',
-    number[]
-  >;
+  const figures = {
+    capacity: [],
+    goodput: [],
+    served: [],
+    refused: [],
+    liveness: [],
+    alone: [],
+    beside: [],
+  } as Record<'capacity' | 'goodput' | 'served' | 'refused' | 'liveness' | 'alone' | 'beside', number[]>;
   const ratios = { goodput: [] as number[], neighbours: [] as number[] };
   const strays: Record<string, number> = {};
   let [spent, loading, sent] = [0, 0, 0];
@@ -84,7 +91,9 @@ async function measure(server: Server, tenants: Stream[], offer: Offer): Promise
     figures.capacity.push(capacity);
 
     const rate = (OVERLOAD * capacity) / TENANTS;
-    const over = await offer(tenants.map((tenant) => ({ ...tenant, rate })));
+    const flood = await offer([...tenants.map((tenant) => ({ ...tenant, rate })), PROBE]);
+    const over = { ...flood, outcomes: flood.outcomes.filter(({ name }) => name !== PROBE.name) };
+    figures.liveness.push(...(flood.outcomes.at(-1)?.served ?? []));
     const goodput = perSecond(over);
     figures.goodput.push(goodput);
     ratios.goodput.push(goodput / capacity);
@@ -124,7 +133,12 @@ async function measure(server: Server, tenants: Stream[], offer: Offer): Promise
     `${median(ratios.goodput).toFixed(2)} of capacity (${list(ratios.goodput)}); agreed ${AGREED.goodput}`,
   ]);
   row('  served, ms', figures.served, `${figures.served.length}`);
-  row('  refused, ms', figures.refused, `${figures.refused.length}; agreed ${AGREED.refusedMs}`);
+  row(
+    '  refused, ms',
+    figures.refused,
+    `${figures.refused.length}; agreed ${AGREED.refusedMs} where liveness takes next to nothing`,
+  );
+  row('  liveness, ms', figures.liveness, 'at the same time');
   table.push([
     '  neither',
     String(Object.values(strays).reduce((sum, n) => sum + n, 0)),

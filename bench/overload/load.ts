@@ -9,6 +9,8 @@ export interface Stream {
   /** A second, sent when they are due whether or not earlier ones are answered; without it `lanes` ask one after the other. */
   rate?: number;
   lanes?: number;
+  /** Asks for liveness instead: what any answer takes on this machine at that time. */
+  isProbe?: boolean;
 }
 export interface Task {
   url: string;
@@ -55,7 +57,7 @@ process.on('message', async (task: Task) => {
   const outcomes = await Promise.all(
     task.streams.map(async (stream) => {
       const outcome: Outcome = { name: stream.name, served: [], refused: [], other: {} };
-      const ask = (due: number) => answered(task.url, agent, stream.token, outcome, due);
+      const ask = (due: number) => answered(task.url, agent, stream, outcome, due);
       if (stream.rate === undefined) await inLanes(stream.lanes ?? 1, until, ask);
       else await whenDue(stream.rate, started, task.seconds, ask);
       return outcome;
@@ -92,7 +94,7 @@ async function whenDue(
 async function answered(
   url: string,
   agent: Agent,
-  token: string,
+  { token, isProbe }: Stream,
   outcome: Outcome,
   due: number,
 ): Promise<void> {
@@ -100,9 +102,10 @@ async function answered(
     outcome.other[what] = (outcome.other[what] ?? 0) + 1;
   };
   try {
-    const { status, headers, body } = await post(url, agent, token, { question: question(), limit: 5 });
+    const content = isProbe ? undefined : { question: question(), limit: 5 };
+    const { status, headers, body } = await send(url, agent, token, content);
     const took = performance.now() - due;
-    if (status === 200 && body.degraded?.length === 0) outcome.served.push(took);
+    if (status === 200 && (isProbe || body.degraded?.length === 0)) outcome.served.push(took);
     else if (status === 200) count(`degraded: ${body.degraded?.join(' ')}`);
     else if ((status === 429 || status === 503) && Number(headers['retry-after']) > 0 && body.code)
       outcome.refused.push(took);
@@ -118,15 +121,16 @@ interface Answer {
   body: { code?: string; degraded?: string[] };
 }
 
-function post(url: string, agent: Agent, token: string, content: object): Promise<Answer> {
-  const body = JSON.stringify(content);
+function send(url: string, agent: Agent, token: string, content: object | undefined): Promise<Answer> {
+  const body = content === undefined ? '' : JSON.stringify(content);
+  const [method, path] = content === undefined ? ['GET', '/health/liveness'] : ['POST', '/v1/rag'];
   const headers = {
     authorization: `Bearer ${token}`,
     'content-type': 'application/json',
-    'content-length': Buffer.byteLength(body),
+    ...(content !== undefined && { 'content-length': Buffer.byteLength(body) }),
   };
   return new Promise((resolve, reject) => {
-    const outgoing = request(`${url}/v1/rag`, { agent, method: 'POST', headers, timeout: TIMEOUT_MS });
+    const outgoing = request(url + path, { agent, method, headers, timeout: TIMEOUT_MS });
     outgoing.once('timeout', () => outgoing.destroy(new Error('timeout')));
     outgoing.once('error', reject);
     outgoing.once('response', (response) => {

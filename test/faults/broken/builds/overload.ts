@@ -30,9 +30,25 @@ export const OVERLOAD: readonly BrokenBuild[] = [
     ],
     caughtBy: {
       file: 'functions/_shared/turns.test.ts',
-      test: 'a tenant that comes later is served in turn',
+      test: 'a tenant that comes later is served in turn, not behind all that came before it',
     },
     proves: 'a noisy tenant’s questions do not stand in front of everybody’s',
+  },
+  {
+    name: 'work-without-turns',
+    edits: [
+      {
+        file: 'functions/_local/run/stages.ts',
+        from: 'shared.run(call, () => client(input, call));',
+        to: 'shared && client(input, call);',
+      },
+    ],
+    caughtBy: {
+      file: 'test/shares.test.ts',
+      test: 'a tenant with many questions at work does not hold up the one of another',
+      sees: /AssertionError|did not succeed in time/,
+    },
+    proves: 'in one process the stages’ work is shared, not only the places for questions',
   },
   {
     name: 'more-than-its-share',
