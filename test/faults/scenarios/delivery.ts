@@ -21,6 +21,11 @@ export const wipes: Scenario = {
       count++;
       await load;
     }
+    // What is found by now is deleted, and the broker forgets that.
+    await quiet(trial);
+    system.kill('SIGUSR2');
+    count++;
+    await applyLoad(trial, { documents: 10, updates: 0, deletes: 1, prefix: 'w0-' });
     return { wipes: count };
   },
 };
