@@ -3,6 +3,7 @@ import { deadLetters } from './checks/dead-letters.ts';
 import { byEvents, byHttp } from './checks/documents.ts';
 import { kills } from './checks/kills.ts';
 import { everythingReady } from './checks/ready.ts';
+import { vectorsLost } from './checks/vectors-lost.ts';
 import { warm } from './checks/warm.ts';
 import { toZero } from './checks/zero.ts';
 import type { Check } from './context.ts';
@@ -17,4 +18,5 @@ export const CHECKS: readonly Check[] = [
   deadLetters,
   canary,
   kills,
+  vectorsLost,
 ];

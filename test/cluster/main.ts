@@ -53,6 +53,7 @@ async function main(options: Options): Promise<number> {
       note: (line) => say(`       ${line}`),
     });
   } finally {
+    say(figures.show());
     await wayIn?.close();
     if (options.keep) say(`kept: namespace ${namespace}`);
     else await cluster.text('delete', 'namespace', namespace, '--ignore-not-found', '--timeout', '180s');
@@ -97,12 +98,19 @@ async function check(context: Context): Promise<number> {
   return failed;
 }
 
-try {
-  const failed = await main(readOptions(process.argv.slice(2)));
-  say(figures.show());
-  say(failed === 0 ? 'all checks passed' : `${failed} checks failed`);
-  process.exitCode = failed === 0 ? 0 : 1;
-} catch (thrown) {
-  process.stderr.write(`${(thrown as Error).message}\n\n${USAGE}\n`);
-  process.exitCode = 2;
+function optionsOrUsage(args: readonly string[]): Options {
+  if (args.includes('--help')) {
+    say(USAGE);
+    process.exit();
+  }
+  try {
+    return readOptions(args);
+  } catch (thrown) {
+    process.stderr.write(`${(thrown as Error).message}\n\n${USAGE}\n`);
+    process.exit(2);
+  }
 }
+
+const failed = await main(optionsOrUsage(process.argv.slice(2)));
+say(failed === 0 ? 'all checks passed' : `${failed} checks failed`);
+process.exitCode = failed === 0 ? 0 : 1;

@@ -3,7 +3,7 @@ import type { Cluster } from '../../../functions/_local/cluster/kubectl.ts';
 import type { Fields } from '../../../functions/_local/manifests/model.ts';
 import type { Check, Context } from '../context.ts';
 import { stagePods } from '../reach.ts';
-import { ask } from './documents.ts';
+import { ask, ended } from './documents.ts';
 
 const SERVICE = 'generate';
 const PERCENT = 20;
@@ -16,7 +16,10 @@ export const canary: Check = {
     const { cluster, namespace, options, figures } = context;
     const before = await serviceOf(cluster, namespace);
     const stable: string = before.status.latestReadyRevisionName;
-    await ask(context.knarr, 'Is anybody there?', COLLECTION).catch(() => {});
+    const text = 'The ferry to Iona was built in the year 1979.';
+    const accepted = await context.knarr.api('PUT', '/v1/documents/ferry', { text, collection: COLLECTION });
+    assert.equal(accepted.status, 202, JSON.stringify(accepted.body));
+    await ended(context.knarr, 'ferry');
     await roll(context, [
       { tag: 'stable', revisionName: stable, percent: 100 - PERCENT },
       { tag: 'canary', latestRevision: true, percent: PERCENT },
@@ -74,9 +77,9 @@ async function patch({ cluster, namespace }: Context, change: Fields): Promise<v
 async function shareOf(context: Context, revision: string, count: number): Promise<number> {
   const { knarr } = context;
   // Both have a pod before anything is counted.
-  for (let n = 0; n < 30; n++) await ask(knarr, `Is anybody there? ${n}`, 'warm');
+  for (let n = 0; n < 30; n++) await ask(knarr, `When was ferry number ${n} built?`, COLLECTION);
   const before = await answeredBy(context);
-  for (let n = 0; n < count; n++) await ask(knarr, `When was the ship number ${n % 30} built?`, 'warm');
+  for (let n = 0; n < count; n++) await ask(knarr, `When was ferry number ${n} built?`, COLLECTION);
   const after = await answeredBy(context);
   const gained = (name: string) => (after.get(name) ?? 0) - (before.get(name) ?? 0);
   const total = [...after.keys()].reduce((sum, name) => sum + gained(name), 0);

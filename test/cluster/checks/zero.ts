@@ -61,20 +61,19 @@ export const toZero: Check = {
     assert.match(later.result.answer, /1858/);
     figures.seconds('first question by events, every stage at zero', [performance.now() - asked], 'question');
 
-    for (let n = 0; n < options.cold; n++) toZeroMs.push(await coldStarts(context));
+    const cold = new Map<string, number[]>();
+    for (let n = 0; n < options.cold; n++) toZeroMs.push(await coldStarts(context, cold));
     figures.seconds('last request → no pod left', toZeroMs, 'times');
     for (const [service, sample] of cold)
       figures.seconds(`cold start of ${service}, to its first answer`, sample, 'starts');
   },
 };
 
-const cold = new Map<string, number[]>();
-
 /**
  * One Service after the other, from zero to an answer: asked at the activator, which every request passes that finds no
- * pod, whatever the ingress. Returns how long going to zero took.
+ * pod, whatever the ingress. Adds to `cold` by Service; returns how long going to zero took.
  */
-async function coldStarts(context: Context): Promise<number> {
+async function coldStarts(context: Context, cold: Map<string, number[]>): Promise<number> {
   const { cluster, namespace, deployment } = context;
   const slept = await untilZero(context);
   await cluster.forward('knative-serving', 'service/activator-service', 80, async (port) => {
