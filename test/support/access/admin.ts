@@ -2,6 +2,27 @@ import { randomUUID } from 'node:crypto';
 import { type Exchange, json, type Play, post, refusal, send } from './exchange.ts';
 import type { Asker } from './world.ts';
 
+/** Keys, quota and audit log of a tenant: of the admin's own, which it may name, or of another. */
+export async function administer(play: Play, asker: Asker): Promise<Exchange> {
+  const { pick, below } = play.random;
+  const tenant = pick([undefined, 'acme', 'globex', 'initech']);
+  const isOwn = tenant === undefined || tenant === asker.tenant;
+  const expected = refusal(asker, 'admin') ?? (isOwn ? undefined : 403);
+  if (below(6) === 0) {
+    const key = { name: 'x', role: 'admin', ...(tenant && { tenant }) };
+    return { ...(await post(play, asker, '/v1/admin/keys', key)), expected };
+  }
+  const path = pick([
+    '/v1/admin/keys?limit=50',
+    '/v1/admin/quotas?',
+    '/v1/audit?limit=100',
+    '/v1/audit?limit=100&outcome=denied',
+    '/v1/audit?limit=100&action=document.put',
+  ]);
+  const done = await send(play, asker, 'GET', `${path}${tenant ? `&tenant=${tenant}` : ''}`);
+  return { ...done, expected };
+}
+
 /** Another tenant's key. */
 export async function revoke(play: Play, asker: Asker): Promise<Exchange> {
   const { id } = play.random.pick(play.keys.filter(({ tenant }) => tenant !== asker.tenant));

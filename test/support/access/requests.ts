@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { inject, listLetters, operate, rebuild, replay, revoke } from './admin.ts';
+import { administer, inject, listLetters, operate, rebuild, replay, revoke } from './admin.ts';
 import { type Exchange, json, type Play, pathOf, post, send } from './exchange.ts';
 import { type Asker, question } from './world.ts';
 import { batch, create, overwrite, remove, submit } from './writes.ts';
@@ -45,23 +45,8 @@ export async function exchange(play: Play, asker: Asker): Promise<Exchange> {
     [2, () => replay(play, asker)],
     [1, () => rebuild(play, asker)],
     [2, () => operate(play, asker)],
-    [2, () => get(`/v1/admin/keys${pick(['', '?tenant=globex', '?tenant=acme'])}`)],
+    [6, () => administer(play, asker)],
     [1, () => revoke(play, asker)],
-    [
-      1,
-      () =>
-        post(play, asker, '/v1/admin/keys', {
-          name: 'x',
-          role: 'admin',
-          tenant: pick(['acme', 'globex', 'initech']),
-        }),
-    ],
-    [1, () => get(`/v1/admin/quotas${pick(['', '?tenant=globex'])}`)],
-    [
-      2,
-      () =>
-        get(`/v1/audit?limit=100${pick(['', '&tenant=acme', '&outcome=denied', '&action=document.put'])}`),
-    ],
     [5, () => overwrite(play, asker, anywhere())],
     [2, () => batch(play, asker)],
     [2, () => create(play, asker)],
