@@ -81,13 +81,14 @@ async function measure(server: Server, tenants: Stream[], offer: Offer): Promise
     alone: [],
     beside: [],
   } as Record<'capacity' | 'goodput' | 'served' | 'refused' | 'liveness' | 'alone' | 'beside', number[]>;
-  const ratios = { goodput: [] as number[], neighbours: [] as number[] };
+  const ratios = { goodput: [] as number[], perCpu: [] as number[], neighbours: [] as number[] };
   const strays: Record<string, number> = {};
   let [spent, loading, sent] = [0, 0, 0];
   let peak = warm;
   let turnedAway = 0;
   for (let round = 0; round < ROUNDS; round++) {
-    const capacity = perSecond(await offer(closed));
+    const calmly = await offer(closed);
+    const capacity = perSecond(calmly);
     figures.capacity.push(capacity);
 
     const rate = (OVERLOAD * capacity) / TENANTS;
@@ -97,6 +98,7 @@ async function measure(server: Server, tenants: Stream[], offer: Offer): Promise
     const goodput = perSecond(over);
     figures.goodput.push(goodput);
     ratios.goodput.push(goodput / capacity);
+    ratios.perCpu.push(perCpu(over) / perCpu(calmly));
     figures.served.push(...all(over, 'served'));
     figures.refused.push(...all(over, 'refused'));
     spent += over.serverCpu;
@@ -132,6 +134,12 @@ async function measure(server: Server, tenants: Stream[], offer: Offer): Promise
     '',
     `${median(ratios.goodput).toFixed(2)} of capacity (${list(ratios.goodput)}); agreed ${AGREED.goodput}`,
   ]);
+  table.push([
+    '  for each CPU second',
+    '',
+    '',
+    `${median(ratios.perCpu).toFixed(2)} of capacity's (${list(ratios.perCpu)}): what others on this machine take does not count`,
+  ]);
   row('  served, ms', figures.served, `${figures.served.length}`);
   row(
     '  refused, ms',
@@ -158,6 +166,7 @@ async function measure(server: Server, tenants: Stream[], offer: Offer): Promise
 const all = ({ outcomes }: Pick<Load, 'outcomes'>, kind: 'served' | 'refused'): number[] =>
   outcomes.flatMap((outcome) => outcome[kind]);
 const perSecond = (load: Load): number => all(load, 'served').length / load.seconds;
+const perCpu = (load: Load & { serverCpu: number }): number => all(load, 'served').length / load.serverCpu;
 const list = (ratios: readonly number[]): string => ratios.map((ratio) => ratio.toFixed(2)).join(', ');
 
 function addTo(strays: Record<string, number>, outcomes: readonly Outcome[]): void {

@@ -51,6 +51,17 @@ test('who has its share is refused at once, who has less waits for the next turn
   expect(served).toEqual(['noisy', 'noisy', 'noisy', 'noisy', 'quiet', 'quiet']);
 });
 
+test('one tenant alone leaves some to those who come later', async () => {
+  const { served, refusals, ask, settle } = recorder({ max: 16, refuse: 'questions' });
+  for (let n = 0; n < 20; n++) void ask('noisy');
+  await settle();
+  expect([served.length, refusals.length]).toEqual([14, 6]);
+  void ask('quiet');
+  void ask('other');
+  await settle();
+  expect(served.slice(14)).toEqual(['quiet', 'other']);
+});
+
 test('what would be refused can be known before', async () => {
   const { shared, ends, ask, settle } = recorder({ max: 2, refuse: 'questions' });
   shared.check('a');

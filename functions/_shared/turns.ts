@@ -29,11 +29,16 @@ interface Tenant {
   waiting: (() => void)[];
 }
 
+/** Part of the turns that one tenant leaves to others. */
+const RESERVED = 1 / 8;
+
 /**
  * With `refuse`, a tenant waits only while it has less than its fair share of the turns, at work and waiting: whoever asks
  * for more when all are taken is refused at once, and finds no queue to fill.
  */
 export function turns({ max, refuse }: TurnsOptions): Turns {
+  /** Of one tenant: the rest is for others, who then need not even wait. */
+  const most = max - Math.floor(max * RESERVED);
   /** Those with something at work or waiting; who was served last is last. */
   const tenants = new Map<string, Tenant>();
   let taken = 0;
@@ -71,11 +76,12 @@ export function turns({ max, refuse }: TurnsOptions): Turns {
   }
 
   function check(name: string): void {
-    if (refuse === undefined || taken < max) return;
+    if (refuse === undefined) return;
     const tenant = tenants.get(name);
-    const share = Math.max(1, Math.floor(max / (tenants.size + (tenant ? 0 : 1))));
     const own = tenant ? tenant.taken + tenant.waiting.length : 0;
-    if (waiting < max && own < share) return;
+    if (taken < max && own < most) return;
+    const share = Math.max(1, Math.floor(max / (tenants.size + (tenant ? 0 : 1))));
+    if (waiting < max && own < Math.min(share, most)) return;
     throw new KnarrError('too_many_requests', `${max} ${refuse} are being answered; try again shortly.`);
   }
 

@@ -42,8 +42,8 @@ export async function runStages(
     return one;
   }
 
-  // What these do they do one after the other; so that one tenant's questions do not stand in front of everybody's.
-  const shared = turns({ max: 2 * availableParallelism() });
+  // More at once would only slow each other down, and one tenant's questions would stand in front of everybody's.
+  const shared = turns({ max: availableParallelism() });
   const inTurn =
     <In, Out>(client: StageClient<In, Out>): StageClient<In, Out> =>
     (input, call) =>

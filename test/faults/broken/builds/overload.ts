@@ -54,8 +54,8 @@ export const OVERLOAD: readonly BrokenBuild[] = [
     edits: [
       {
         file: 'functions/_shared/turns.ts',
-        from: 'if (waiting < max && own < share) return;',
-        to: 'if (waiting < max && own < max) return;',
+        from: 'own < Math.min(share, most)',
+        to: 'own < most',
       },
     ],
     caughtBy: {

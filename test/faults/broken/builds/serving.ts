@@ -85,7 +85,7 @@ export const SERVING: readonly BrokenBuild[] = [
     edits: [
       {
         file: 'functions/_shared/turns.ts',
-        from: 'if (refuse === undefined || taken < max) return;',
+        from: 'if (refuse === undefined) return;',
         to: 'if (max > 0) return;',
       },
       {
