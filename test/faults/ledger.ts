@@ -24,6 +24,7 @@ export class Ledger {
   readonly #file: number;
   #acknowledged = 0;
   #begun = 0;
+  #closed = false;
 
   constructor(path: string) {
     this.#file = openSync(path, 'a');
@@ -65,9 +66,12 @@ export class Ledger {
   close(): void {
     fsyncSync(this.#file);
     closeSync(this.#file);
+    this.#closed = true;
   }
 
+  /** After a breach others may still be acting: of that nobody takes notice. */
   #write(entry: object): void {
+    if (this.#closed) return;
     writeSync(this.#file, `${JSON.stringify(entry)}\n`);
   }
 }
