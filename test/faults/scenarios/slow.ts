@@ -118,9 +118,12 @@ async function crawl({ system, tenants }: Trial, round: number, seen: Seen): Pro
   );
   // Awaited below, after what may fail before it.
   crawling.catch(() => {});
-  for (let asked = 0; asked < 5; asked++) {
+  for (let served = 0; served < 5; ) {
     const answer = await send(system.url, tenant, 'POST', '/v1/rag', { question: 'Who met twice a year?' });
-    if (answer?.status !== 200) throw new Breach(`Beside slow readers a question got ${answer?.status}.`);
+    if (answer?.status === 200) served++;
+    // A machine that is busy with other things may take longer than a question has time; it is never turned away.
+    else if (answer !== undefined && answer.status !== 504)
+      throw new Breach(`Beside slow readers a question got ${answer.status}.`);
   }
   await crawling;
 }
