@@ -7,6 +7,7 @@ import { checkFunctions } from './functions.ts';
 import { isKnativeService, type Overlay, type Problem, type Rendered } from './model.ts';
 import { renderOverlay } from './render.ts';
 import { checkAnnotations } from './rules/annotations.ts';
+import { checkCertificates } from './rules/certificates.ts';
 import { type ConfiguredStage, checkConfig } from './rules/config.ts';
 import { checkEventing } from './rules/eventing.ts';
 import { checkNetwork } from './rules/network.ts';
@@ -47,6 +48,7 @@ export function checkOverlay(
     ...checkConfig(overlay, stages),
     ...checkNetwork(overlay),
     ...checkStores(overlay),
+    ...checkCertificates(overlay),
     ...checkOperations(overlay, metrics),
   ];
   return [...problems.map(toText), ...checkOverlayWiring(overlay, stages, services)];
