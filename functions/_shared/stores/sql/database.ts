@@ -123,16 +123,28 @@ const NETWORK = new Set([
   'ECONNREFUSED',
   'ECONNRESET',
   'ETIMEDOUT',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
   'EPIPE',
   'ENOTFOUND',
   'EAI_AGAIN',
   'ENOENT',
 ]);
 
+/** What the driver says of a connection that does not come, or ends under a statement; it gives these no code. */
+const LOST =
+  /^(Connection terminated|timeout (exceeded|expired)|Query read timeout|Client (has encountered|was closed))/;
+
 function translate(thrown: unknown): never {
-  const code = thrown instanceof Error && 'code' in thrown ? String(thrown.code) : '';
-  if (!(thrown instanceof KnarrError) && (NOT_NOW.test(code) || NETWORK.has(code))) {
+  if (!(thrown instanceof KnarrError) && isNotNow(thrown)) {
     throw new KnarrError('unavailable', 'The database cannot take this now.', { cause: thrown });
   }
   throw thrown;
+}
+
+function isNotNow(thrown: unknown): boolean {
+  if (!(thrown instanceof Error)) return false;
+  if (!('code' in thrown) || thrown.code === undefined) return LOST.test(thrown.message);
+  const code = String(thrown.code);
+  return NOT_NOW.test(code) || NETWORK.has(code);
 }

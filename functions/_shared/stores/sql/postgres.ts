@@ -1,5 +1,5 @@
 import pg from 'pg';
-import { type Connection, createDatabase, type Database } from './database.ts';
+import { type Connection, createDatabase, type Database, isSqlError } from './database.ts';
 import { vectorLiteral } from './protocol.ts';
 
 export interface PostgresOptions {
@@ -7,7 +7,12 @@ export interface PostgresOptions {
   url: string;
   /** Connections held at most. */
   maxConnections?: number;
+  /** Longest wait for the answer to a statement, milliseconds. Default: longer than the server itself allows one to take. */
+  answerMs?: number;
 }
+
+/** Longest that a statement may take, as the server sees it, milliseconds. */
+const STATEMENT_MS = 30_000;
 
 const INT8 = 20;
 /** As the embedded database reads it: a number where that is exact. */
@@ -17,13 +22,20 @@ function integer(text: string): number | bigint {
 }
 
 /** A PostgreSQL server. Connects when first asked. */
-export function openPostgres({ url, maxConnections = 10 }: PostgresOptions): Database {
+export function openPostgres({
+  url,
+  maxConnections = 10,
+  answerMs = STATEMENT_MS + 5000,
+}: PostgresOptions): Database {
   const pool = new pg.Pool({
     connectionString: url,
     max: maxConnections,
     connectionTimeoutMillis: 5000,
     idleTimeoutMillis: 30_000,
-    statement_timeout: 30_000,
+    statement_timeout: STATEMENT_MS,
+    // A server that is gone without a word sends neither an answer nor an end of the connection.
+    query_timeout: answerMs,
+    keepAlive: true,
     idle_in_transaction_session_timeout: 30_000,
     application_name: 'knarr',
     types: {
@@ -36,19 +48,32 @@ export function openPostgres({ url, maxConnections = 10 }: PostgresOptions): Dat
 
   async function connect(): Promise<Connection> {
     const client = await pool.connect();
-    const ignore = () => {};
-    client.on('error', ignore);
+    let broken: Error | undefined;
+    const onError = (error: Error) => {
+      broken ??= error;
+    };
+    client.on('error', onError);
+    async function ask(work: () => Promise<pg.QueryResult>): Promise<pg.QueryResult> {
+      // What it still owes an answer, it would answer first.
+      if (broken) throw broken;
+      try {
+        return await work();
+      } catch (thrown) {
+        if (!isSqlError(thrown)) onError(thrown as Error);
+        throw thrown;
+      }
+    }
     return {
       async query<T>(sql: string, params: readonly unknown[]) {
-        const { rows, rowCount } = await client.query(sql, params.map(toParameter));
+        const { rows, rowCount } = await ask(() => client.query(sql, params.map(toParameter)));
         return { rows: rows as T[], affected: rowCount ?? 0 };
       },
       async exec(sql) {
-        await client.query(sql);
+        await ask(() => client.query(sql));
       },
       release() {
-        client.off('error', ignore);
-        client.release();
+        client.off('error', onError);
+        client.release(broken);
       },
     };
   }
