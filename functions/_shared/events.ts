@@ -216,16 +216,23 @@ export function toCloudEvent(stage: string, emitted: Emitted, extensions: EventE
 export const MAX_EVENT_BYTES = 64 * 1024;
 export const MAX_EVENT_DATA_BYTES = 52 * 1024;
 
+/** Bytes of an item's JSON. */
+export const jsonBytes = (item: unknown): number => Buffer.byteLength(JSON.stringify(item));
+
 /**
- * Splits items into runs whose JSON stays within `limit` bytes, in order, at least one item a run.
- * An item that alone exceeds the limit gets a run of its own: the caller must have bounded it.
+ * Splits items into runs whose JSON stays within `limit` bytes, in order, at least one item a run. `bytesOf` says what
+ * an item takes; one that alone exceeds the limit gets a run of its own: the caller must have bounded it.
  */
-export function batchBySize<T>(items: readonly T[], limit = MAX_EVENT_DATA_BYTES): T[][] {
+export function batchBySize<T>(
+  items: readonly T[],
+  limit = MAX_EVENT_DATA_BYTES,
+  bytesOf: (item: T) => number = jsonBytes,
+): T[][] {
   const runs: T[][] = [];
   let run: T[] = [];
   let size = 0;
   for (const item of items) {
-    const bytes = Buffer.byteLength(JSON.stringify(item)) + 1;
+    const bytes = bytesOf(item) + 1;
     if (run.length > 0 && size + bytes > limit) {
       runs.push(run);
       run = [];

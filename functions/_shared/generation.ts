@@ -2,13 +2,16 @@ import { z } from 'zod';
 import { type Config, integer, knob } from './config.ts';
 import { KnarrError } from './errors.ts';
 
+/** Longest vector: its base64 has to fit into an event. */
+export const MAX_DIMENSIONS = 8192;
+
 /**
  * An index generation: what must be equal for two chunks to be comparable. A collection has one active
  * generation; changing the model or the chunking starts another.
  */
 export const Generation = z.object({
   model: z.string().min(1).max(128),
-  dimensions: z.int().min(1).max(16_000),
+  dimensions: z.int().min(1).max(MAX_DIMENSIONS),
   /** Chunking parameters in tokens. */
   chunkTokens: z.int().min(16).max(8192),
   chunkOverlap: z.int().min(0).max(4096),
@@ -27,7 +30,7 @@ export const generationKnobs = {
     z.string().min(1).max(128).default('all-MiniLM-L6-v2'),
     'Name of the embedding model.',
   ),
-  embedDimensions: knob('KNARR_EMBED_DIMENSIONS', integer(384, 1, 16_000), 'Length of its vectors.'),
+  embedDimensions: knob('KNARR_EMBED_DIMENSIONS', integer(384, 1, MAX_DIMENSIONS), 'Length of its vectors.'),
   chunkTokens: knob(
     'KNARR_CHUNK_TOKENS',
     integer(240, 16, 8192),

@@ -65,11 +65,18 @@ export interface EventContext<Deps> extends Context<Deps> {
   event: CloudEvent;
 }
 
-export interface EventBinding<Deps, N extends EventName> {
+interface Answers<Deps, N extends EventName, Said> {
   /** The types this handler may emit; `[]` for a sink. */
   produces: readonly EventName[];
-  handle(data: EventData<N>, context: EventContext<Deps>): Promise<Emitted | Emitted[] | undefined>;
+  handle(data: EventData<N>, context: EventContext<Deps>): Promise<Said>;
 }
+/**
+ * What a stage does with an event of a type. It says at most one in turn, which is its reply. One that may say `several`
+ * publishes them: where the stage runs it needs K_SINK and a way to the Broker.
+ */
+export type EventBinding<Deps, N extends EventName> =
+  | (Answers<Deps, N, Emitted | undefined> & { several?: false })
+  | (Answers<Deps, N, Emitted[]> & { several: true });
 export type EventBindings<Deps> = { readonly [N in EventName]?: EventBinding<Deps, N> };
 
 /** Tools a stage is opened with. */
@@ -119,6 +126,10 @@ export interface Stage<Deps, In = unknown, Out = unknown, K extends Knobs = Knob
   /** Largest body accepted, bytes, after decompression. Default 1 MiB. */
   maxBodyBytes?: number;
 }
+
+/** Whether the stage needs K_SINK: it speaks on its own account, or may say several events in answer to one. */
+export const publishes = ({ on, emits = [] }: Pick<Stage<never>, 'on' | 'emits'>): boolean =>
+  emits.length > 0 || Object.values(on).some((binding) => binding?.several === true);
 
 /** Identity function that infers the type parameters of a stage. */
 export function defineStage<Deps, In, Out, K extends Knobs>(

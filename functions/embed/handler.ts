@@ -1,6 +1,6 @@
 import { withContext } from '../_shared/chunk.ts';
 import type { EmbedInput, EmbedOutput } from '../_shared/contracts.ts';
-import { batchBySize, type Emitted, type EventData, emit, MAX_EVENT_DATA_BYTES } from '../_shared/events.ts';
+import { type Emitted, type EventData, emit } from '../_shared/events.ts';
 import { checkGeneration } from '../_shared/generation.ts';
 import type { Context } from '../_shared/stage.ts';
 import { encodeVector } from '../_shared/vectors.ts';
@@ -22,11 +22,11 @@ export async function embed({ texts, kind }: EmbedInput, context: Context<EmbedD
   };
 }
 
-/** Vectors take more room than text: one batch of chunks may become several events, each of that batch. */
+/** One batch in, one event out, which is the reply: `ingest` has left room for the vectors. */
 export async function embedChunks(
   { chunks, ...batch }: EventData<'chunks.created'>,
   context: Context<EmbedDeps>,
-): Promise<Emitted[]> {
+): Promise<Emitted> {
   const { encoder } = context.deps;
   const { model, dimensions } = encoder;
   checkGeneration(batch.generation, model, dimensions);
@@ -39,15 +39,11 @@ export async function embedChunks(
       'chunks longer than the model reads were cut',
     );
   }
-  const data = { ...batch, model, dimensions };
   const embedded = chunks.map(({ chunk }, index) => ({
     chunk,
     vector: encodeVector(vectors[index] as Float32Array),
   }));
-  const room = MAX_EVENT_DATA_BYTES - Buffer.byteLength(JSON.stringify(data));
-  return batchBySize(embedded, room).map((run) =>
-    emit('chunks.embedded', batch.document, { ...data, vectors: run }),
-  );
+  return emit('chunks.embedded', batch.document, { ...batch, model, dimensions, vectors: embedded });
 }
 
 /** A lexical question needs no vector. */

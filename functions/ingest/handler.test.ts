@@ -1,7 +1,10 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { docxOf } from '../../test/support/docx.ts';
-import { EVENTS, MAX_EVENT_BYTES } from '../_shared/events.ts';
+import { EVENTS, emit, MAX_EVENT_BYTES, toCloudEvent } from '../_shared/events.ts';
+import { MAX_DIMENSIONS } from '../_shared/generation.ts';
+import { writeBinary } from '../_shared/runtime/cloudevents.ts';
 import type { DocumentRef } from '../_shared/stores/documents/port.ts';
+import { encodeVector } from '../_shared/vectors.ts';
 import { created, GENERATION, openTestIngest, sections, signal, type TestIngest } from './testing.ts';
 
 let ingest: TestIngest;
@@ -90,6 +93,22 @@ describe('an accepted document', () => {
     for (const event of events)
       expect(Buffer.byteLength(JSON.stringify(event))).toBeLessThan(MAX_EVENT_BYTES);
   });
+
+  test.each([3, 384, 1024, 4096, MAX_DIMENSIONS])(
+    'of many chunks goes in events whose vectors of length %i fit into one each',
+    async (dimensions) => {
+      const document = `${dimensions} `.padEnd(512, '漢');
+      const generation = `tiny.${dimensions}.c64o16`;
+      const ref = await ingest.accepted(document, sections(60), { generation, collection: generation });
+      const vector = encodeVector(new Float32Array(dimensions));
+      for (const { chunks, ...batch } of created(await ingest.receive(ref))) {
+        const vectors = chunks.map(({ chunk }) => ({ chunk, vector }));
+        const reply = emit('chunks.embedded', document, { ...batch, model: 'tiny', dimensions, vectors });
+        const { headers, body } = writeBinary(toCloudEvent('embed', reply, { tenant: 'acme' }));
+        expect(Buffer.byteLength(JSON.stringify(headers) + body)).toBeLessThan(MAX_EVENT_BYTES);
+      }
+    },
+  );
 
   test.each([
     ['text that JSON escapes', 'text/plain', `${'"\\'.repeat(20_000)} `.repeat(4)],

@@ -1,12 +1,20 @@
 import { z } from 'zod';
 import { chunkContext } from '../_shared/chunk.ts';
 import { KnarrError } from '../_shared/errors.ts';
-import { batchBySize, type Emitted, type EventData, emit, MAX_EVENT_DATA_BYTES } from '../_shared/events.ts';
+import {
+  batchBySize,
+  type Emitted,
+  type EventData,
+  emit,
+  jsonBytes,
+  MAX_EVENT_DATA_BYTES,
+} from '../_shared/events.ts';
 import { parseGenerationId } from '../_shared/generation.ts';
 import type { Context, EventContext } from '../_shared/stage.ts';
 import type { DocumentState, DocumentStore } from '../_shared/stores/documents/port.ts';
 import type { OriginalStore } from '../_shared/stores/originals/port.ts';
 import type { VectorStore } from '../_shared/stores/vectors/port.ts';
+import { encodeVector } from '../_shared/vectors.ts';
 import type { Parser } from './parser/parser.ts';
 import { modelOf, withoutKnown } from './reuse.ts';
 
@@ -95,8 +103,14 @@ export async function ingestDocument(
     ? { unknown: chunks, known: [] }
     : await withoutKnown(chunks, reference, context);
   context.metrics.count('knarr_reused_chunks_total', 'Chunks whose vector was there.', {}, known.length);
-  const created = batchBySize(unknown, MAX_EVENT_DATA_BYTES - REFERENCE_BYTES);
-  const embedded = batchBySize(known, MAX_EVENT_DATA_BYTES - REFERENCE_BYTES);
+  const model = modelOf(generation);
+  const room = MAX_EVENT_DATA_BYTES - REFERENCE_BYTES;
+  // The vectors of a batch come back as one event: they have to fit, too.
+  const vector = encodeVector(new Float32Array(model.dimensions));
+  const created = batchBySize(unknown, room, (chunk) =>
+    Math.max(jsonBytes(chunk), jsonBytes({ chunk: chunk.chunk, vector })),
+  );
+  const embedded = batchBySize(known, room);
   const batches = created.length + embedded.length;
   return [
     ...created.map((run, batch) =>
@@ -107,7 +121,7 @@ export async function ingestDocument(
         ...reference,
         batch: created.length + index,
         batches,
-        ...modelOf(generation),
+        ...model,
         vectors: run,
       }),
     ),

@@ -72,7 +72,13 @@ export const stage = defineStage({
   input: IngestInput,
   output: IngestOutput,
   handle: previewDocument,
-  on: { 'document.accepted': { produces: ['chunks.created', 'chunks.embedded'], handle: ingestDocument } },
+  on: {
+    'document.accepted': {
+      produces: ['chunks.created', 'chunks.embedded'],
+      several: true,
+      handle: ingestDocument,
+    },
+  },
   knobs: { ...storeKnobs, ...parserKnobs },
   async open(config) {
     return {

@@ -49,7 +49,7 @@ export const stage = defineStage({
   input: RecoverInput,
   output: RecoverOutput,
   handle: recover,
-  on: { 'timer.fired': { produces: ['document.failed'], handle: onTimer } },
+  on: { 'timer.fired': { produces: ['document.failed'], several: true, handle: onTimer } },
   emits: ['document.failed', 'document.accepted', 'document.deleted'],
   onDeadLetter: (event, context) => takeDeadLetter(event, context),
   knobs: {

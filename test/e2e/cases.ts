@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Api } from '../support/api.ts';
+import { saga } from '../support/saga.ts';
 
 /** An arrangement of the pipeline: the same stages, stores and Triggers, joined in one way or another. */
 export interface Arrangement extends Api {
@@ -53,6 +54,15 @@ export function endToEnd(start: () => Promise<Arrangement>): void {
       expect(answer.answer).toContain('wool');
       expect(JSON.stringify(answer)).not.toContain('cargo');
       expect(answer.sources.every((source: { version: number }) => source.version === 2)).toBe(true);
+    });
+
+    test('a long one is indexed as a whole: its last part is found', async () => {
+      const more = { collection: 'long', content_type: 'text/markdown' };
+      const { ended } = await put('saga', saga(90), more);
+      expect(ended).toMatchObject({ state: 'indexed', chunks: 90, indexed_chunks: 90 });
+      expect(await lettersOf('subject=saga')).toEqual([]);
+      const answer = await ask('long', 'Which ship is number 89?');
+      expect(answer.sources[0].text).toContain('Ship 89');
     });
 
     test('the same content again changes nothing', async () => {

@@ -18,7 +18,7 @@ import { ensureBuilt } from '../support/arrangements/build.ts';
 import { namespacesMissing, openNetwork, type TestNetwork } from '../support/arrangements/namespaces.ts';
 import { queueProxyMissing, SERVING_PORT, startPod } from '../support/arrangements/queue-proxy.ts';
 import { openSharedStores, type SharedStores } from '../support/arrangements/stores.ts';
-import { shippedEdges } from '../support/arrangements/topology.ts';
+import { shippedEdges, sinkOf } from '../support/arrangements/topology.ts';
 import { freePort } from '../support/ports.ts';
 import { postgresMissing } from '../support/postgres.ts';
 import { closerOf, startProgram, until } from '../support/program.ts';
@@ -56,12 +56,15 @@ function atZero() {
     const env = {
       ...stores.env,
       ...Object.fromEntries(addresses),
-      K_SINK: `http://${edge.address}/default/default`,
       KNARR_EMBED_WORKERS: '1',
       KNARR_AUTH: 'keys',
       KNARR_EVENTS_AUTH: 'trust',
     };
-    for (const stage of STAGES) activators.set(stage, new Activator(stage, env, network.add(stage)));
+    const sink = `http://${edge.address}/default/default`;
+    for (const stage of STAGES) {
+      const bound = { ...env, ...sinkOf(stage, sink) };
+      activators.set(stage, new Activator(stage, bound, network.add(stage)));
+    }
     const ask = (request: Request): Promise<Response> => {
       const { pathname, search } = new URL(request.url);
       const [, stage = '', path = '/'] = /^\/stages\/([a-z]+)(\/.*)?$/.exec(pathname) ?? [];

@@ -22,6 +22,7 @@ const echo = defineStage({
   on: {
     'document.accepted': {
       produces: ['document.indexed'],
+      several: true,
       async handle(data, context) {
         if (data.document === 'missing') throw new KnarrError('not_found', 'no such document');
         const indexed = emit('document.indexed', data.document, { ...reference, chunks: 1, generation: 'g' });
@@ -29,7 +30,7 @@ const echo = defineStage({
           return [indexed, emit('document.indexed', 'other', { ...indexed.data, chunks: 2 })];
         if (data.document === 'slow') await new Promise(() => {});
         expect(context.signal.aborted).toBe(false);
-        return data.document === 'none' ? undefined : indexed;
+        return data.document === 'none' ? [] : [indexed];
       },
     },
   },

@@ -3,6 +3,7 @@ import { emit, toCloudEvent } from '../../../functions/_shared/events.ts';
 import { httpPublisher } from '../../../functions/_shared/publisher.ts';
 import type { Publisher } from '../../../functions/_shared/stage.ts';
 import type { Api } from '../../support/api.ts';
+import { saga } from '../../support/saga.ts';
 import type { Check, Context } from '../context.ts';
 import { eventually, throughCluster } from '../reach.ts';
 
@@ -89,6 +90,10 @@ export const byHttp: Check = {
     assert.match(second.answer, /wool/);
     assert.doesNotMatch(JSON.stringify(second), /cargo/);
     await remove(knarr, 'ship');
+    const long = { text: saga(90), content_type: 'text/markdown', collection: 'long' };
+    assert.equal((await knarr.api('PUT', '/v1/documents/saga', long)).status, 202);
+    const { state, indexed_chunks } = await ended(knarr, 'saga');
+    assert.deepEqual([state, indexed_chunks], ['indexed', 90], 'a document of many chunks is not whole');
   },
 };
 

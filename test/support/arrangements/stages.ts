@@ -2,6 +2,7 @@ import type { StageName } from '../../../functions/_shared/stage.ts';
 import { startProgram } from '../program.ts';
 import { builtStage, ensureBuilt } from './build.ts';
 import type { SharedStores } from './stores.ts';
+import { sinkOf } from './topology.ts';
 
 /** A stage that answers at `url`. */
 export interface RunningProcess {
@@ -39,10 +40,10 @@ export async function startStages(
   { sendDeadLetters = false } = {},
 ): Promise<Record<StageName, string>> {
   await ensureBuilt();
-  const env: Record<string, string> = { ...stores.env, K_SINK: sink, KNARR_EMBED_WORKERS: '1' };
+  const env: Record<string, string> = { ...stores.env, KNARR_EMBED_WORKERS: '1' };
   const urls: Partial<Record<StageName, string>> = {};
   const start = async (stage: StageName, more: Record<string, string> = {}) => {
-    const process = await run(stage, { ...env, ...more });
+    const process = await run(stage, { ...env, ...sinkOf(stage, sink), ...more });
     closers.push(() => process.stop());
     urls[stage] = process.url;
   };

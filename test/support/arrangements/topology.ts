@@ -1,4 +1,7 @@
+import { readFileSync } from 'node:fs';
 import { dirname } from 'node:path';
+import { parse } from 'yaml';
+import { selects } from '../../../functions/_local/manifests/selectors.ts';
 import { type Edge, loadTopology } from '../../../functions/_local/wiring/topology.ts';
 import { asset } from '../../../functions/_shared/assets.ts';
 import type { StageName } from '../../../functions/_shared/stage.ts';
@@ -14,4 +17,11 @@ export function shippedEdges(kind: string, urls: Readonly<Record<StageName, stri
     const sink = deadLetterSink === undefined ? {} : { deadLetterSink: moved(deadLetterSink) };
     return { ...edge, subscriber: moved(edge.subscriber), delivery: { ...delivery, ...sink } };
   });
+}
+
+/** K_SINK for a stage to which the shipped SinkBinding gives it, nothing for any other. */
+export function sinkOf(stage: StageName, sink: string): { K_SINK?: string } {
+  const shipped = (name: string) => parse(readFileSync(asset(`knative/base/${name}.yaml`), 'utf8'));
+  const { selector } = shipped('eventing/publishers').spec.subject;
+  return selects(selector, shipped(stage).metadata.labels) ? { K_SINK: sink } : {};
 }

@@ -1,4 +1,5 @@
 import { EVENTS } from '../../../_shared/events.ts';
+import { publishes } from '../../../_shared/stage.ts';
 import type { WiredStage } from '../../wiring/check.ts';
 import { Delivery } from '../../wiring/schemas.ts';
 import {
@@ -179,7 +180,7 @@ function checkSweep(overlay: Overlay): Problem[] {
   ];
 }
 
-/** Stages that speak on their own account need K_SINK, which a SinkBinding gives them. */
+/** Stages that publish need K_SINK, which a SinkBinding gives them. */
 function checkPublishers(overlay: Overlay, stages: readonly WiredStage[]): Problem[] {
   const bindings = ofKind(overlay, 'sources.knative.dev/v1/SinkBinding').map(
     ({ object }) => object.spec.subject,
@@ -195,7 +196,7 @@ function checkPublishers(overlay: Overlay, stages: readonly WiredStage[]): Probl
       const set = (spec.template.spec.containers[0].env ?? []).some(
         ({ name }: { name: string }) => name === 'K_SINK',
       );
-      if (!stage?.emits?.length || bound || set) return [];
+      if (!stage || !publishes(stage) || bound || set) return [];
       const path = ['metadata', 'labels', 'knarr.dev/publishes'];
       return [
         { rendered, path, message: `${stage.name} publishes events, but no SinkBinding gives it K_SINK` },
