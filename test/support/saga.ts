@@ -1,5 +1,6 @@
-/** Markdown of so many chunks. One event holds the vectors of fewer than 30. */
-export const saga = (chunks: number): string =>
-  Array.from({ length: chunks }, (_, n) => `# Ship ${n}\n\nThis ship is number ${n} of the fleet.`).join(
-    '\n\n',
-  );
+/** Markdown of so many sections, each a chunk. One event holds the vectors of fewer than 30. */
+export const saga = (sections: number): string =>
+  Array.from(
+    { length: sections },
+    (_, n) => `# Ship ${n}\n\n${`The ship with the number ${n} carried wool, fish and iron. `.repeat(12)}`,
+  ).join('\n\n');
