@@ -191,13 +191,13 @@ describe.skipIf(!hasKubectl() && process.env.CI !== 'true')('deploy', () => {
     );
     expect(commands()).toEqual([
       "$ kubectl --context 'my cluster' apply --server-side --field-manager knarr --kustomize knative/overlays/production --selector knarr.dev/settings",
-      "$ kubectl --context 'my cluster' apply --server-side --field-manager knarr --kustomize knative/overlays/production",
+      "$ kubectl --context 'my cluster' apply --server-side --field-manager knarr --force-conflicts --kustomize knative/overlays/production --selector '!knarr.dev/settings'",
       "$ kubectl --context 'my cluster' wait ksvc --namespace knarr --selector app.kubernetes.io/part-of=knarr --for condition=Ready --timeout 5m",
     ]);
     notes.length = 0;
     await deploy(output, 'local', { dryRun: true, timeout: '5m' });
     expect(commands()[0]).toBe(
-      '$ kubectl apply --server-side --field-manager knarr --kustomize knative/overlays/local',
+      '$ kubectl apply --server-side --field-manager knarr --force-conflicts --kustomize knative/overlays/local',
     );
   });
 

@@ -57,19 +57,30 @@ const kubectl = ({ context }: DeployOptions, ...args: string[]) => [
   ...args,
 ];
 /** The server merges what we set into what others have set: Knative's own ConfigMaps keep their other keys. */
-const APPLY = ['apply', '--server-side', '--field-manager', 'knarr', '--kustomize'];
+const APPLY = ['apply', '--server-side', '--field-manager', 'knarr'];
+/**
+ * A SinkBinding writes K_SINK into the Services' containers, and so owns that list: applying them again would be a conflict. Its
+ * webhook puts K_SINK back within the same request.
+ */
+export const APPLY_OURS = [...APPLY, '--force-conflicts'];
 
 const here = (path: string) => relative('', path) || '.';
 const SETTINGS = 'knarr.dev/settings';
 
 function applySteps(folder: string, overlay: Overlay, namespace: string, options: DeployOptions): Step[] {
+  const kustomize = ['--kustomize', here(folder)];
   const settings = {
     why: "Knative's own settings first: its webhook refuses fields whose feature flag is off",
-    command: kubectl(options, ...APPLY, here(folder), '--selector', SETTINGS),
+    command: kubectl(options, ...APPLY, ...kustomize, '--selector', SETTINGS),
   };
-  const all = { why: `everything, into ${namespace}`, command: kubectl(options, ...APPLY, here(folder)) };
   const has = overlay.rendered.some(({ object }) => object.metadata.labels?.[SETTINGS] !== undefined);
-  return has ? [settings, all] : [all];
+  // What somebody else has set in Knative's ConfigMaps is theirs: a conflict there is told, not won.
+  const others = has ? ['--selector', `!${SETTINGS}`] : [];
+  const ours = {
+    why: `everything${has ? ' else' : ''}, into ${namespace}`,
+    command: kubectl(options, ...APPLY_OURS, ...kustomize, ...others),
+  };
+  return has ? [settings, ours] : [ours];
 }
 
 /** The gateway stage twice: for the Broker, and as `api` for the world. */
