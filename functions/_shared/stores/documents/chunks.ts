@@ -112,10 +112,11 @@ function withNeighbours(hits: readonly Hit[], neighbours: number): Omit<Hit, 'sc
   return [...wanted.values()];
 }
 
-/** The version's state, held until the transaction ends; undefined when there is no such version. */
+/** The head's state, held until the transaction ends; undefined for any other version. */
 async function lockState(tx: Queryable, { tenant, document, version }: DocumentRef) {
   const { rows } = await tx.query<{ state: DocumentState }>(
-    'select state from versions where tenant = $1 and document = $2 and version = $3 for update',
+    `select v.state from versions v join documents d on d.tenant = v.tenant and d.document = v.document and d.head = v.version
+     where v.tenant = $1 and v.document = $2 and v.version = $3 for update of v`,
     [tenant, document, version],
   );
   return rows[0]?.state;

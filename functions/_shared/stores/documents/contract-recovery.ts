@@ -190,6 +190,34 @@ export function recoveryContract(opened: () => DocumentStore): void {
       expect(await drain(tenant)).toEqual([]);
     });
 
+    test.each(['replaced', 'deleted'])(
+      'replayed while its document is being %s, opens nothing',
+      async (how) => {
+        const tenant = newTenant();
+        const old = await failed(tenant, 'a');
+        let replay: Promise<number> | undefined;
+        // The write is done but for its commit; the replay comes now.
+        const within = async () => {
+          replay = opened().replay(tenant, { id: 'a' }, 10);
+          await Promise.race([replay, new Promise((resolve) => setTimeout(resolve, 300))]);
+        };
+        if (how === 'deleted') await opened().remove(tenant, 'a', { within });
+        else await opened().accept(content(tenant, 'a', 'two'), { within });
+        await replay;
+        expect(await stateOf(old)).toBe('dead_lettered');
+        const said = (await drain(tenant)).map(({ data }) => (data as { version: number }).version);
+        expect(said).toEqual([2]);
+      },
+    );
+
+    test('is replayed once by many', async () => {
+      const tenant = newTenant();
+      for (const document of ['a', 'b', 'c']) await failed(tenant, document);
+      const replayed = await Promise.all([1, 2, 3, 4].map(() => opened().replay(tenant, {}, 10)));
+      expect(replayed.reduce((sum, count) => sum + count)).toBe(3);
+      expect(await drain(tenant)).toHaveLength(3);
+    });
+
     test('is replayed with all or some others, for its tenant alone', async () => {
       const [tenant, other] = [newTenant(), newTenant()];
       for (const document of ['a', 'b', 'c']) await failed(tenant, document);

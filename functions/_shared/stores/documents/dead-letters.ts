@@ -1,7 +1,7 @@
 import { type Kysely, type Selectable, sql } from 'kysely';
-import { type EventName, eventName } from '../../events.ts';
-import type { Database } from '../sql/database.ts';
-import type { DeadLetter, DeadLetterFilter, DocumentStore } from './port.ts';
+import { type CloudEvent, type EventName, eventName } from '../../events.ts';
+import type { Database, Queryable } from '../sql/database.ts';
+import type { DeadLetter, DeadLetterFilter, DocumentRef, DocumentStore } from './port.ts';
 import { mayReadLetter } from './readable.ts';
 import { send } from './sweep.ts';
 import type { Tables } from './tables.ts';
@@ -28,7 +28,7 @@ export function deadLetters(
           destination: storable(destination),
           received_at: new Date(receivedAt),
           type: storable(event.type),
-          subject: event.subject === undefined ? null : storable(event.subject),
+          subject: subjectOf(event),
         })
         .onConflict((conflict) =>
           conflict
@@ -68,23 +68,21 @@ export function deadLetters(
       return row && letterOf(row);
     },
 
-    replay(tenant, filter, limit) {
-      return database.transaction(async (tx) => {
-        const rows = await matching(tx.kysely<Tables>(), tenant, filter)
-          .orderBy('received_at')
-          .limit(limit)
-          .forUpdate()
-          .skipLocked()
-          .execute();
-        for (const { id, event } of rows) {
-          await sayAgain(tx.kysely<Tables>(), tenant, event, (refs) => send(tx, refs));
-          await tx.query('update dead_letters set replayed_at = now() where tenant = $1 and id = $2', [
-            tenant,
-            id,
-          ]);
-        }
-        return rows.length;
-      });
+    async replay(tenant, filter, limit) {
+      const found = await matching(db, tenant, filter)
+        .clearSelect()
+        .select(['id', 'subject'])
+        .orderBy('received_at')
+        .limit(limit)
+        .execute();
+      let replayed = 0;
+      for (const { id, subject } of found) {
+        const isReplayed = await database.transaction((tx) =>
+          replayOne(tx, tenant, { ...filter, id }, subject),
+        );
+        if (isReplayed) replayed++;
+      }
+      return replayed;
     },
 
     async purgeDeadLetters(olderThanMs) {
@@ -112,55 +110,92 @@ function matching(
   return query;
 }
 
-/** Puts what a dead letter said into the outbox, and opens again what its failure had ended. */
-async function sayAgain(
-  db: Kysely<Tables>,
+/** The document that it is about, whatever its envelope says. */
+function subjectOf({ type, subject, data }: CloudEvent): string | null {
+  const document = (data as { document?: unknown } | null | undefined)?.document;
+  const about = eventName(type) !== undefined && typeof document === 'string' ? document : subject;
+  return about === undefined ? null : storable(about);
+}
+
+/** False when the letter is gone, or was replayed by somebody else. */
+async function replayOne(
+  tx: Queryable,
   tenant: string,
-  event: DeadLetter['event'],
-  sendVersions: (refs: { tenant: string; document: string; version: number }[]) => Promise<number>,
-): Promise<void> {
+  filter: DeadLetterFilter & { id: string },
+  subject: string | null,
+): Promise<boolean> {
+  const db = tx.kysely<Tables>();
+  // The document before its letter, as a deletion takes them: what is reopened stays the head until the commit.
+  const head =
+    subject === null ? undefined : await headOf(db, tenant, subject).forUpdate().executeTakeFirst();
+  const letter = await matching(db, tenant, filter).forUpdate().executeTakeFirst();
+  if (!letter) return false;
+  const { event } = letter;
+  if (isOfVersion(event)) {
+    const version = versionIn(event);
+    if (subject !== null && version !== undefined && version === head?.head) {
+      await reopen(tx, { tenant, document: subject, version });
+    }
+  } else await sayAgain(db, tenant, event);
+  await tx.query('update dead_letters set replayed_at = now() where tenant = $1 and id = $2', [
+    tenant,
+    filter.id,
+  ]);
+  return true;
+}
+
+const headOf = (db: Kysely<Tables>, tenant: string, document: string) =>
+  db
+    .selectFrom('documents')
+    .select('head')
+    .where('tenant', '=', tenant)
+    .where('document', '=', storable(document));
+
+function isOfVersion(event: CloudEvent): boolean {
+  const name = eventName(event.type);
+  return name !== undefined && OF_A_VERSION.includes(name);
+}
+
+function versionIn({ data }: CloudEvent): number | undefined {
+  const version = (data as { version?: unknown } | null | undefined)?.version;
+  return typeof version === 'number' ? version : undefined;
+}
+
+/** Opens the version again that a failure had ended, and sends it off. */
+async function reopen(tx: Queryable, ref: DocumentRef): Promise<void> {
+  const { tenant, document, version } = ref;
+  const db = tx.kysely<Tables>();
+  const { numUpdatedRows } = await db
+    .updateTable('versions')
+    .set({
+      state: 'accepted',
+      error_code: null,
+      error_message: null,
+      redrives: 0,
+      updated_at: sql`now()`,
+    })
+    .where('tenant', '=', tenant)
+    .where('document', '=', document)
+    .where('version', '=', version)
+    .where('state', '=', 'dead_lettered')
+    .executeTakeFirst();
+  if (numUpdatedRows === 0n) return;
+  // Points of a version that had failed may have been cleared away since.
+  await db
+    .updateTable('chunks')
+    .set({ indexed: false })
+    .where('tenant', '=', tenant)
+    .where('document', '=', document)
+    .where('version', '=', version)
+    .execute();
+  await send(tx, [ref]);
+}
+
+/** Puts what a dead letter said into the outbox, and opens the question again that its failure had ended. */
+async function sayAgain(db: Kysely<Tables>, tenant: string, event: CloudEvent): Promise<void> {
   const name = eventName(event.type);
   // Nothing here says events of other types, so nothing here can say them again.
   if (name === undefined) return;
-  const data = event.data as { document?: string; version?: number } | undefined;
-  if (OF_A_VERSION.includes(name)) {
-    if (typeof data?.document !== 'string' || typeof data.version !== 'number') return;
-    const { document, version } = data;
-    const reopened = await db
-      .updateTable('versions')
-      .set({
-        state: 'accepted',
-        error_code: null,
-        error_message: null,
-        redrives: 0,
-        updated_at: sql`now()`,
-      })
-      .where('tenant', '=', tenant)
-      .where('document', '=', document)
-      .where('version', '=', version)
-      .where('state', '=', 'dead_lettered')
-      .where(
-        'version',
-        '=',
-        db
-          .selectFrom('documents')
-          .select('head')
-          .where('tenant', '=', tenant)
-          .where('document', '=', document),
-      )
-      .executeTakeFirst();
-    if (reopened.numUpdatedRows === 0n) return;
-    // Points of a version that had failed may have been cleared away since.
-    await db
-      .updateTable('chunks')
-      .set({ indexed: false })
-      .where('tenant', '=', tenant)
-      .where('document', '=', document)
-      .where('version', '=', version)
-      .execute();
-    await sendVersions([{ tenant, document, version }]);
-    return;
-  }
   const subject = event.subject ?? '';
   if (name.startsWith('query.')) {
     await db

@@ -13,6 +13,7 @@ export function reconciliation(
         `select c.tenant, ${CHUNK_COLUMNS} from chunks c
          join versions v on v.tenant = c.tenant and v.document = c.document and v.version = c.version
            and v.state = 'indexed'
+         join documents d on d.tenant = v.tenant and d.document = v.document and d.head = v.version
          ${after ? 'where (c.tenant, c.document, c.chunk) > ($2, $3, $4::integer)' : ''}
          order by c.tenant, c.document, c.chunk limit $1`,
         after ? [limit, ...after] : [limit],
@@ -26,6 +27,7 @@ export function reconciliation(
          from jsonb_to_recordset($2::jsonb) as r(document text, version integer, chunk integer)
          join versions v on v.tenant = $1 and v.document = r.document and v.version = r.version
            and v.state in ('chunked', 'embedded', 'indexed')
+         join documents d on d.tenant = v.tenant and d.document = v.document and d.head = v.version
          join chunks c on c.tenant = $1 and c.document = r.document and c.version = r.version and c.chunk = r.chunk`,
         [tenant, jsonb(refs)],
       );

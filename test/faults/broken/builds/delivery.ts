@@ -85,12 +85,27 @@ export const DELIVERY: readonly BrokenBuild[] = [
     edits: [
       {
         file: 'functions/_shared/stores/documents/dead-letters.ts',
-        from: "        state: 'accepted',\n        error_code: null,",
-        to: "        state: 'dead_lettered',\n        error_code: null,",
+        from: "      state: 'accepted',\n      error_code: null,",
+        to: "      state: 'dead_lettered',\n      error_code: null,",
       },
     ],
     caughtBy: { scenario: 'poison', sees: /after the replay/ },
     proves: 'a dead letter that is replayed after a fix ends as any other',
+  },
+  {
+    name: 'replay-revives-what-was-replaced',
+    edits: [
+      {
+        file: 'functions/_shared/stores/documents/dead-letters.ts',
+        from: 'headOf(db, tenant, subject).forUpdate()',
+        to: 'headOf(db, tenant, subject)',
+      },
+    ],
+    caughtBy: {
+      file: 'functions/_shared/stores/documents/open.test.ts',
+      test: 'replayed while its document is being replaced, opens nothing',
+    },
+    proves: 'a replay that meets an update does not bring the older version back',
   },
   {
     name: 'lost-dead-letters-end-nothing',
