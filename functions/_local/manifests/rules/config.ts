@@ -9,6 +9,7 @@ import {
   type Path,
   type Problem,
   type Rendered,
+  SERVICE,
 } from '../model.ts';
 import type { EnvVar } from '../pods.ts';
 
@@ -68,7 +69,13 @@ function checkEnv(rendered: Rendered, { name: stage, knobs }: ConfiguredStage, o
     const parsed = knob.schema.safeParse(value);
     const reason = parsed.error?.issues.map(({ message }) => message).join('; ');
     if (reason !== undefined) return say(`${variable.name}: ${JSON.stringify(value)}: ${reason}`, 'value');
-    const [, host = '', space] = (URL.canParse(value) && HOST.exec(new URL(value).hostname)) || [];
+    const hostname = URL.canParse(value) ? new URL(value).hostname : '';
+    // Knative gives its ingress the names with a namespace; the bare one, which DNS would complete, gets a 404 there.
+    if (ofKind(overlay, SERVICE).some(({ object: { metadata } }) => metadata.name === hostname)) {
+      const routed = `${hostname}.$(KNARR_NAMESPACE).svc.cluster.local`;
+      return say(`${variable.name}: Knative routes no bare name: write ${routed}`, 'value');
+    }
+    const [, host = '', space] = HOST.exec(hostname) ?? [];
     if (space === undefined || isService(overlay, host, space)) return [];
     return say(
       `${variable.name}: there is no Service ${host} in ${space}, which ${service} would call`,
