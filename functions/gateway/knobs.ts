@@ -72,7 +72,7 @@ const stageUrl = (stage: string) =>
   knob(
     `KNARR_${stage.toUpperCase()}_URL`,
     z.url({ protocol: /^https?$/ }).default(`http://${stage}`),
-    `Where the ${stage} stage answers.`,
+    `Where the ${stage} stage answers. On Knative with its namespace, since it routes no bare name: http://${stage}.<namespace>.svc.cluster.local.`,
   );
 
 /** The stages that the gateway calls. */
