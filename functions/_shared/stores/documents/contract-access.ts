@@ -166,10 +166,10 @@ export function accessContract(opened: () => DocumentStore): void {
         });
       await opened().accept(content(tenant, 'a', { acl: ['user:ann'] }));
       await opened().accept(content(tenant, 'b'));
-      await opened().accept(content(tenant, 'b', { acl: ['user:ann'] }));
       await opened().accept(content(tenant, 'c'));
       await accepted('a', 1);
       await accepted('b', 1);
+      await opened().accept(content(tenant, 'b', { acl: ['user:ann'] }));
       await accepted('c', 1);
       await accepted('c', 'x');
       await accepted('none', 1);

@@ -1,14 +1,15 @@
 import { describe, expect, test } from 'vitest';
-import { emit, toCloudEvent } from '../../events.ts';
+import { type Emitted, emit, toCloudEvent } from '../../events.ts';
 import type { DocumentRef, DocumentStore, NewDocument, StoredChunk } from './port.ts';
 
+const GENERATION = 'model.4.c32o4';
 let tenants = 0;
 const newTenant = () => `recovering-${++tenants}`;
 const content = (tenant: string, document: string, text = 'one'): NewDocument => ({
   tenant,
   document,
   collection: 'default',
-  generation: 'model.4.c32o4',
+  generation: GENERATION,
   title: null,
   uri: null,
   contentType: 'text/plain',
@@ -101,10 +102,48 @@ export function recoveryContract(opened: () => DocumentStore): void {
       await accepted(tenant, 'unfinished');
       await opened().accept({ ...content(tenant, 'elsewhere'), collection: 'other' });
       await drain(tenant);
-      expect(await opened().redriveAll({ tenant, collection: 'default' })).toBe(1);
-      expect(await opened().redriveAll({ tenant, collection: 'default' })).toBe(0);
+      expect(await opened().redriveAll({ tenant, collection: 'default', generation: GENERATION })).toBe(1);
+      expect(await opened().redriveAll({ tenant, collection: 'default', generation: GENERATION })).toBe(0);
       expect(await drain(tenant)).toMatchObject([{ data: { document: 'a', version: 1, afresh: true } }]);
       expect(await stateOf(ref)).toBe('indexed');
+    });
+
+    test('moves a collection to another generation: what it holds is built anew in it', async () => {
+      const store = opened();
+      const tenant = newTenant();
+      const generation = 'other.8.c16o0';
+      const ref = await indexed(tenant, 'a');
+      const failed = await accepted(tenant, 'failed');
+      await store.fail(failed, { code: 'model_mismatch', message: 'another model' });
+      await indexed(tenant, 'older');
+      const underWay = await accepted(tenant, 'older', 'two');
+      await store.accept({ ...content(tenant, 'elsewhere'), collection: 'other' });
+      await store.remove(tenant, (await indexed(tenant, 'gone')).document);
+      await drain(tenant);
+
+      expect(await store.redriveAll({ tenant, collection: 'default', generation })).toBe(2);
+      expect((await drain(tenant)).map(({ subject }) => subject).sort()).toEqual(['a', 'older']);
+      expect(await store.activeIndex(tenant, 'default')).toEqual({ generation, rebuilding: true });
+      expect(await store.activeIndex(tenant, 'other')).toEqual({ generation: GENERATION, rebuilding: false });
+      expect(await store.version(ref)).toMatchObject({ state: 'accepted', generation, indexedChunks: 0 });
+      expect(await store.version(failed)).toMatchObject({ state: 'dead_lettered', generation });
+      const [collection] = await store.collections({ tenant, principals: ['*'] });
+      expect(collection).toMatchObject({ collection: 'default', rebuilding: 2 });
+
+      // Work that was under way for the generation before counts no more.
+      const old = { ...ref, generation: GENERATION };
+      expect(await store.saveChunks(old, { title: null, chunks: [CHUNK] })).toBe(false);
+      for (const moved of [ref, underWay]) {
+        const built = { ...moved, generation };
+        expect(await store.saveChunks(built, { title: null, chunks: [CHUNK] })).toBe(true);
+        expect(await store.recordIndexed({ ...moved, generation: GENERATION }, [0])).toMatchObject({ total: 0 });
+        expect(await store.complete(moved)).toBe(false);
+        expect(await store.recordIndexed(built, [0])).toEqual({ indexed: 1, total: 1 });
+        expect(await store.complete(moved)).toBe(true);
+      }
+      expect(await store.activeIndex(tenant, 'default')).toEqual({ generation, rebuilding: false });
+      expect((await store.accept(content(tenant, 'new'))).created).toBe(true);
+      expect(await store.version({ tenant, document: 'new', version: 1 })).toMatchObject({ generation });
     });
 
     test('what the vector store should hold comes in order, in pages', async () => {
@@ -233,6 +272,73 @@ export function recoveryContract(opened: () => DocumentStore): void {
       await failed(tenant, 'a');
       await opened().remove(tenant, 'a');
       expect(await ids(tenant)).toEqual([]);
+    });
+  });
+
+  describe('a late dead letter', () => {
+    const SECRET = 'what nobody may read any more';
+    async function late(tenant: string, emitted: Emitted, more: { time?: string | undefined } = {}) {
+      const event = { ...toCloudEvent('gateway', emitted, { tenant }), ...more };
+      await opened().addDeadLetter({
+        tenant,
+        id: `${emitted.name} ${more.time}`,
+        event,
+        code: 'internal',
+        message: 'broken',
+        destination: '',
+        receivedAt: new Date().toISOString(),
+      });
+      return JSON.stringify((await opened().deadLetters(tenant, { limit: 10 })).items);
+    }
+    const cut = (version: number) =>
+      emit('chunks.created', 'a', {
+        ...{ document: 'a', version, collection: 'default', generation: 'g', batch: 0, batches: 1 },
+        chunks: [{ chunk: 0, context: '', text: SECRET }],
+      });
+    const submitted = emit('document.submitted', 'a', { document: 'a', text: SECRET });
+
+    test('of a version that was replaced or deleted is not kept, nor its text', async () => {
+      const tenant = newTenant();
+      const ref = await accepted(tenant, 'a');
+      // That it has failed before makes no difference.
+      await opened().fail(ref, { code: 'internal', message: 'broken' });
+      await accepted(tenant, 'a', 'two');
+      expect(await late(tenant, cut(1))).toBe('[]');
+      expect(await late(tenant, cut(2))).toContain(SECRET);
+      await opened().remove(tenant, 'a');
+      expect(await late(tenant, cut(2))).toBe('[]');
+    });
+
+    test('is not kept either when it comes while its document is being deleted', async () => {
+      const tenant = newTenant();
+      const ref = await accepted(tenant, 'a');
+      await opened().fail(ref, { code: 'internal', message: 'broken' });
+      let kept: Promise<string> | undefined;
+      const within = async () => {
+        kept = late(tenant, cut(1));
+        await Promise.race([kept, new Promise((resolve) => setTimeout(resolve, 300))]);
+      };
+      await opened().remove(tenant, 'a', { within });
+      expect(await kept).toBe('[]');
+    });
+
+    test('of what was submitted before the deletion is not kept, of what came after it is', async () => {
+      const tenant = newTenant();
+      await accepted(tenant, 'a');
+      await opened().remove(tenant, 'a');
+      await accepted(tenant, 'a', 'two');
+      const [before, after] = [-60_000, 60_000].map((ms) => new Date(Date.now() + ms).toISOString());
+      expect(await late(tenant, submitted, { time: before })).toBe('[]');
+      expect(await late(tenant, submitted, { time: undefined })).toBe('[]');
+      expect(await late(tenant, submitted, { time: after })).toContain(SECRET);
+    });
+
+    test('goes with the document that its data names, whatever its envelope says', async () => {
+      const tenant = newTenant();
+      await accepted(tenant, 'a');
+      expect(await late(tenant, { ...submitted, subject: 'else' })).toContain(SECRET);
+      await opened().remove(tenant, 'a');
+      expect((await opened().deadLetters(tenant, { limit: 10 })).items).toEqual([]);
     });
   });
 

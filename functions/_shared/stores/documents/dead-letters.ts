@@ -16,34 +16,40 @@ export function deadLetters(
 ): Pick<DocumentStore, 'addDeadLetter' | 'deadLetters' | 'deadLetter' | 'replay' | 'purgeDeadLetters'> {
   const db = database.kysely<Tables>();
   return {
-    async addDeadLetter({ tenant, id, event, code, message, destination, receivedAt }) {
-      await db
-        .insertInto('dead_letters')
-        .values({
-          tenant,
-          id: storable(id),
-          event: jsonb(event),
-          code: storable(code),
-          message: storable(message),
-          destination: storable(destination),
-          received_at: new Date(receivedAt),
-          type: storable(event.type),
-          subject: subjectOf(event),
-        })
-        .onConflict((conflict) =>
-          conflict
-            .columns(['tenant', 'id'])
-            .doUpdateSet((eb) => ({
-              event: eb.ref('excluded.event'),
-              code: eb.ref('excluded.code'),
-              message: eb.ref('excluded.message'),
-              received_at: eb.ref('excluded.received_at'),
-              attempts: eb('dead_letters.attempts', '+', 1),
-              replayed_at: null,
-            }))
-            .where('dead_letters.replayed_at', 'is not', null),
-        )
-        .execute();
+    addDeadLetter(letter) {
+      return database.transaction(async (tx) => {
+        const { tenant, id, event, code, message, destination, receivedAt } = letter;
+        const db = tx.kysely<Tables>();
+        const subject = subjectOf(event);
+        if (await isOver(db, tenant, subject, event)) return;
+        await db
+          .insertInto('dead_letters')
+          .values({
+            tenant,
+            id: storable(id),
+            event: jsonb(event),
+            code: storable(code),
+            message: storable(message),
+            destination: storable(destination),
+            received_at: new Date(receivedAt),
+            type: storable(event.type),
+            subject,
+          })
+          .onConflict((conflict) =>
+            conflict
+              .columns(['tenant', 'id'])
+              .doUpdateSet((eb) => ({
+                event: eb.ref('excluded.event'),
+                code: eb.ref('excluded.code'),
+                message: eb.ref('excluded.message'),
+                received_at: eb.ref('excluded.received_at'),
+                attempts: eb('dead_letters.attempts', '+', 1),
+                replayed_at: null,
+              }))
+              .where('dead_letters.replayed_at', 'is not', null),
+          )
+          .execute();
+      });
     },
 
     async deadLetters(tenant, { limit, cursor, ...filter }) {
@@ -115,6 +121,32 @@ function subjectOf({ type, subject, data }: CloudEvent): string | null {
   const document = (data as { document?: unknown } | null | undefined)?.document;
   const about = eventName(type) !== undefined && typeof document === 'string' ? document : subject;
   return about === undefined ? null : storable(about);
+}
+
+/**
+ * Whether a replay would be in vain: a later version has taken the place of the event's, or the document was deleted
+ * after it. Its text is then not kept. Holds the document, so that neither happens before the letter is there to be removed.
+ */
+async function isOver(
+  db: Kysely<Tables>,
+  tenant: string,
+  subject: string | null,
+  event: CloudEvent,
+): Promise<boolean> {
+  const isSubmission = eventName(event.type) === 'document.submitted';
+  if (subject === null || !(isSubmission || isOfVersion(event))) return false;
+  const known = await headOf(db, tenant, subject).forShare().executeTakeFirst();
+  if (!known) return false;
+  if (!isSubmission) return (versionIn(event) ?? known.head) < known.head;
+  const said = new Date(event.time ?? '');
+  let deletion = db
+    .selectFrom('versions')
+    .select('version')
+    .where('tenant', '=', tenant)
+    .where('document', '=', subject)
+    .where('state', '=', 'deleted');
+  if (!Number.isNaN(said.getTime())) deletion = deletion.where('created_at', '>=', said);
+  return (await deletion.limit(1).executeTakeFirst()) !== undefined;
 }
 
 /** False when the letter is gone, or was replayed by somebody else. */

@@ -247,6 +247,7 @@ export interface DocumentStore {
     remove: (original: string) => Promise<void>,
   ): Promise<number>;
 
+  /** Keeps it, unless what it is about was replaced or deleted meanwhile: its text must not outlive that. */
   addDeadLetter(letter: NewDeadLetter): Promise<void>;
   /** Those that wait for somebody; a replayed one is gone from the list unless it fails again. */
   deadLetters(
