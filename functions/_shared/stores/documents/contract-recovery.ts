@@ -136,7 +136,9 @@ export function recoveryContract(opened: () => DocumentStore): void {
       for (const moved of [ref, underWay]) {
         const built = { ...moved, generation };
         expect(await store.saveChunks(built, { title: null, chunks: [CHUNK] })).toBe(true);
-        expect(await store.recordIndexed({ ...moved, generation: GENERATION }, [0])).toMatchObject({ total: 0 });
+        expect(await store.recordIndexed({ ...moved, generation: GENERATION }, [0])).toMatchObject({
+          total: 0,
+        });
         expect(await store.complete(moved)).toBe(false);
         expect(await store.recordIndexed(built, [0])).toEqual({ indexed: 1, total: 1 });
         expect(await store.complete(moved)).toBe(true);
@@ -361,6 +363,38 @@ export function recoveryContract(opened: () => DocumentStore): void {
       expect(await purged(tenant)).toEqual([]);
       await indexed(tenant, 'b', 'two');
       expect(await purged(tenant)).toEqual([`${tenant}/one`]);
+    });
+
+    test('of a failed version are kept while it can be replayed, and no longer', async () => {
+      const tenant = newTenant();
+      for (const document of ['a', 'b']) {
+        await opened().touchOriginal(tenant, `${tenant}/${document}`);
+        const ref = await accepted(tenant, document, document);
+        await opened().fail(ref, { code: 'unprocessable', message: 'broken' });
+      }
+      expect(await purged(tenant)).toEqual([]);
+      await opened().remove(tenant, 'a');
+      await accepted(tenant, 'b', 'repaired');
+      expect(await purged(tenant)).toEqual([`${tenant}/a`, `${tenant}/b`]);
+    });
+
+    test('are removed one by one: those before one that fails are gone', async () => {
+      const tenant = newTenant();
+      for (const text of ['one', 'two']) await opened().touchOriginal(tenant, `${tenant}/${text}`);
+      const removed: string[] = [];
+      const failing = opened().purgeOriginals(old, async (original) => {
+        if (removed.length > 0) throw new Error('disk');
+        removed.push(original);
+      });
+      await expect(failing).rejects.toThrow('disk');
+      expect([...removed, ...(await purged(tenant))].sort()).toEqual([`${tenant}/one`, `${tenant}/two`]);
+    });
+
+    test('are removed once by many', async () => {
+      const tenant = newTenant();
+      for (let n = 0; n < 20; n++) await opened().touchOriginal(tenant, `${tenant}/${n}`);
+      const found = await Promise.all([1, 2, 3, 4].map(() => purged(tenant)));
+      expect(found.flat()).toHaveLength(20);
     });
 
     test('that could not be removed are tried again', async () => {
