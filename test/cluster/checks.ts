@@ -1,3 +1,4 @@
+import { again } from './checks/again.ts';
 import { canary } from './checks/canary.ts';
 import { deadLetters } from './checks/dead-letters.ts';
 import { byEvents, byHttp } from './checks/documents.ts';
@@ -11,6 +12,7 @@ import type { Check } from './context.ts';
 /** In the order in which they run: what measures a quiet system comes before what upsets it. */
 export const CHECKS: readonly Check[] = [
   everythingReady,
+  again,
   byHttp,
   byEvents,
   warm,

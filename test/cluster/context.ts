@@ -1,13 +1,14 @@
+import type { Cluster } from '../../functions/_local/cluster/kubectl.ts';
 import type { Tenant } from '../faults/prober.ts';
 import type { Random } from '../faults/random.ts';
 import type { Api } from '../support/api.ts';
-import type { Deployment, TestCluster } from './deployment.ts';
+import type { Deployment } from './deployment.ts';
 import type { Figures } from './figures.ts';
 import type { Options } from './options.ts';
 
 /** What a check works with. */
 export interface Context {
-  cluster: TestCluster;
+  cluster: Cluster;
   options: Options;
   namespace: string;
   deployment: Deployment;

@@ -1,7 +1,11 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type Cluster, createCluster } from '../../functions/_local/cluster/kubectl.ts';
+import { stringify } from 'yaml';
+import { deploy } from '../../functions/_local/cli/commands/deploy.ts';
+import { createOutput } from '../../functions/_local/cli/output.ts';
 import { namespaceOf } from '../../functions/_local/cluster/objects.ts';
 import { overlayFolder } from '../../functions/_local/cluster/overlay.ts';
 import { isKnativeService, type KubernetesObject } from '../../functions/_local/manifests/model.ts';
@@ -67,24 +71,24 @@ export async function loadImages({ images }: Deployment, command: string): Promi
   }
 }
 
-/** A cluster that also takes objects. */
-export interface TestCluster extends Cluster {
-  /** Applies objects on the server's side, as `knarr deploy` does. */
-  apply(objects: readonly KubernetesObject[]): Promise<void>;
-}
-
-export function testCluster({ context }: Pick<Options, 'context'>): TestCluster {
-  const cluster = createCluster({ context });
-  return {
-    ...cluster,
-    async apply(objects) {
-      const args = ['apply', '--server-side', '--field-manager', 'knarr', '--force-conflicts', '-f', '-'];
-      const child = spawn('kubectl', [...cluster.options, ...args], {
-        stdio: ['pipe', 'ignore', 'inherit'],
-      });
-      child.stdin.end(JSON.stringify({ apiVersion: 'v1', kind: 'List', items: objects }));
-      const [code] = await once(child, 'exit');
-      if (code !== 0) throw new Error(`kubectl apply ended with ${code}.`);
-    },
-  };
+/** Deploys it as a user would, by `knarr deploy`: ready when it returns. Throws when a command of it fails. */
+export async function deployed(
+  { objects }: Deployment,
+  { context }: Pick<Options, 'context'>,
+): Promise<void> {
+  const folder = await mkdtemp(join(tmpdir(), 'knarr-deployment-'));
+  const written: string[] = [];
+  try {
+    await writeFile(join(folder, 'kustomization.yaml'), stringify({ resources: ['objects.yaml'] }));
+    await writeFile(join(folder, 'objects.yaml'), objects.map((one) => stringify(one)).join('---\n'));
+    const output = {
+      ...createOutput(true),
+      data: () => {},
+      note: (line: string) => void written.push(line),
+    };
+    const code = await deploy(output, folder, { ...(context && { context }), timeout: '10m' });
+    if (code !== 0) throw new Error(`knarr deploy ended with ${code}:\n${written.join('\n')}`);
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
 }

@@ -1,16 +1,11 @@
 import { machine } from '../../bench/machine.ts';
+import { type Cluster, createCluster } from '../../functions/_local/cluster/kubectl.ts';
 import { seeded } from '../faults/random.ts';
 import { createTenants } from '../faults/tenants.ts';
 import { apiOf } from '../support/api.ts';
 import { CHECKS } from './checks.ts';
 import type { Context } from './context.ts';
-import {
-  type Deployment,
-  loadImages,
-  renderDeployment,
-  type TestCluster,
-  testCluster,
-} from './deployment.ts';
+import { deployed, loadImages, renderDeployment } from './deployment.ts';
 import { Figures } from './figures.ts';
 import { type Options, readOptions, USAGE } from './options.ts';
 import { throughCluster } from './reach.ts';
@@ -22,7 +17,7 @@ const figures = new Figures();
 
 async function main(options: Options): Promise<number> {
   const { namespace } = options;
-  const cluster = testCluster(options);
+  const cluster = createCluster({ context: options.context });
   const version = (await cluster.json('version')).serverVersion.gitVersion;
   say(
     `cluster: Kubernetes ${version}, overlay ${options.overlay}, namespace ${namespace}, seed ${options.seed}`,
@@ -32,9 +27,13 @@ async function main(options: Options): Promise<number> {
   if (options.load !== undefined) await loadImages(deployment, options.load);
   let wayIn: WayIn | undefined;
   try {
-    await cluster.apply(deployment.objects.filter(({ kind }) => kind === 'Namespace'));
-    await cluster.apply(deployment.objects);
-    await allReady(cluster, namespace, deployment);
+    const started = performance.now();
+    await deployed(deployment, options);
+    figures.seconds(
+      'knarr deploy, until every Service is ready',
+      [performance.now() - started],
+      `run, ${deployment.services.length} Services`,
+    );
     const api = await cluster.get('ksvc', 'api', namespace);
     const url = new URL(api?.status.url);
     wayIn = options.gateway === undefined ? undefined : await openWayIn(options.gateway, url.host);
@@ -60,19 +59,8 @@ async function main(options: Options): Promise<number> {
   }
 }
 
-async function allReady(cluster: TestCluster, namespace: string, { services }: Deployment): Promise<void> {
-  const started = performance.now();
-  const wait = ['wait', 'ksvc', '--all', '--namespace', namespace, '--for', 'condition=Ready'];
-  await cluster.text(...wait, '--timeout', '10m');
-  figures.seconds(
-    'everything applied to every Service ready',
-    [performance.now() - started],
-    `run, ${services.length} Services`,
-  );
-}
-
 /** Keys are made in the database, as the first one of every installation is. */
-async function makeTenants(cluster: TestCluster, namespace: string): Promise<Context['tenants']> {
+async function makeTenants(cluster: Cluster, namespace: string): Promise<Context['tenants']> {
   const secret = await cluster.get('secret', 'postgres-app', namespace);
   const uri = Buffer.from(secret?.data.uri ?? '', 'base64').toString();
   const tenants = await throughCluster(cluster, uri, namespace, (DATABASE_URL) =>
