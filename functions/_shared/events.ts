@@ -168,6 +168,8 @@ export interface Emitted<N extends EventName = EventName> {
   name: N;
   subject: string;
   data: EventData<N>;
+  /** Whose it is, where the work was of several tenants; else the tenant that it was done for. */
+  tenant?: string;
 }
 export function emit<N extends EventName>(name: N, subject: string, data: EventData<N>): Emitted<N> {
   return { name, subject, data };
@@ -189,7 +191,8 @@ export interface EventExtensions {
  */
 export function toCloudEvent(stage: string, emitted: Emitted, extensions: EventExtensions): CloudEvent {
   const type = eventType(emitted.name);
-  const { tenant, traceparent, tracestate, deadline, correlationid } = extensions;
+  const { traceparent, tracestate, deadline, correlationid } = extensions;
+  const tenant = emitted.tenant ?? extensions.tenant;
   const { timings: _, ...fact } = emitted.data as { timings?: unknown };
   return {
     specversion: '1.0',

@@ -93,11 +93,6 @@ export async function failVersion(
   const record = await documents.version(ref);
   if (record?.state !== 'dead_lettered' || record.error === null) return undefined;
   const reason = record.error.message.slice(0, MAX_REASON);
-  return emit('document.failed', document, {
-    document,
-    version,
-    collection,
-    code: record.error.code,
-    reason,
-  });
+  const failed = { document, version, collection, code: record.error.code, reason };
+  return { ...emit('document.failed', document, failed), tenant };
 }

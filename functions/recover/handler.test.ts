@@ -116,6 +116,22 @@ test('a letter of a version that has ended otherwise changes nothing', async () 
   expect((await documents.version({ tenant: 'late', ...now }))?.state).toBe('accepted');
 });
 
+test('a sweep of all tenants says of each document whose it is', async () => {
+  const tenants = ['north', 'south'];
+  for (const tenant of tenants) await accepted(tenant);
+  const timer = toCloudEvent('timer', emit('timer.fired', 'sweep', { task: 'sweep' }), { tenant: 'system' });
+  const sweep = async () => {
+    await documents.ackOutbox((await documents.claimOutbox(1000)).map(({ id }) => id));
+    return deliver(timer);
+  };
+  await sweep();
+  const failed = (await sweep()).filter(({ tenant }) => tenants.includes(tenant as string));
+  expect(failed.map(({ type, tenant, partitionkey }) => [type, tenant, partitionkey]).sort()).toEqual(
+    tenants.map((tenant) => ['dev.knarr.document.failed.v1', tenant, `${tenant}/a`]),
+  );
+  expect(new Set(failed.map(({ id }) => id)).size).toBe(2);
+});
+
 test('an asynchronous question ends as failed, with problem details', async () => {
   await documents.createAnswer({ tenant: 'asking', principals: ['*'] }, 'q1', new Date(Date.now() + 60_000));
   const data: EventData<'query.asked'> = {
