@@ -11,6 +11,7 @@ import { addressGuard } from './accept/addresses.ts';
 import { type AuthConfig, type Authenticator, createAuthenticator } from './auth/authenticator.ts';
 import { openDenials } from './denials.ts';
 import type { limitKnobs, uriKnobs } from './knobs.ts';
+import { type Bodies, bodies } from './limits/bodies.ts';
 import type { quotaKnobs } from './limits/knobs.ts';
 import { tenantLimits } from './limits/tenants.ts';
 import type { QuestionStages } from './rag/pipeline.ts';
@@ -23,6 +24,7 @@ export interface GatewayDeps extends AcceptDeps {
   stages: QuestionStages;
   reconcile: StageClient<ReconcileInput, Drift>;
   limits: Limits;
+  bodies: Bodies;
   /** Absent: there is no authentication, and only this machine may ask. */
   authenticator: Authenticator | undefined;
   /** Aborted at shutdown: event streams end, so that the server can. */
@@ -61,6 +63,7 @@ export function createGateway({ log, ...parts }: GatewayParts, config: GatewayCo
     uri,
     maxDocumentBytes,
     limits,
+    bodies: bodies(limits.maxBodiesBytes),
     authenticator: config.auth.length === 0 ? undefined : createAuthenticator(access, config),
     quotas: tenantLimits(access, config, limits),
     denials: openDenials(access, log),

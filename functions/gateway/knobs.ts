@@ -11,6 +11,11 @@ export const limitKnobs = {
     bytes('16MiB'),
     'Longest line of a batch of documents.',
   ),
+  maxBodiesBytes: knob(
+    'KNARR_MAX_BODIES_BYTES',
+    bytes('128MiB'),
+    'Bodies with documents or with texts to embed that are in memory at once, bytes as they are sent; more are answered 429. Each byte takes up to six bytes of memory.',
+  ),
   maxQuestionBytes: knob(
     'KNARR_MAX_QUESTION_BYTES',
     bytes('256KiB'),

@@ -27,6 +27,12 @@ export async function readBody(request: Request, limit: number): Promise<Uint8Ar
   return Buffer.concat(parts);
 }
 
+/** How many bytes {@link readBody} may give: as many as the sender says, else the limit. */
+export function largestBody(request: Request, limit: number): number {
+  const declared = Number(request.headers.get('content-length') ?? Number.NaN);
+  return encodingOf(request) === 'identity' && declared >= 0 ? Math.min(declared, limit) : limit;
+}
+
 /** The body as a stream of decompressed bytes, with the same limits and errors as {@link readBody}. */
 export async function* bodyStream(request: Request, limit: number): AsyncGenerator<Uint8Array> {
   if (!request.body) return;

@@ -67,9 +67,10 @@ export function batchRoutes(api: Api, deps: GatewayDeps, log: Logger): void {
 
 async function* acceptLines(request: Request, call: ApiCall, deps: GatewayDeps, log: Logger) {
   const maxLine = deps.limits.maxBatchLineBytes;
-  for await (const line of splitLines(bodyStream(request, Number.POSITIVE_INFINITY), maxLine)) {
+  const source = bodyStream(request, Number.POSITIVE_INFINITY);
+  for await (const line of splitLines(source, maxLine, deps.bodies.open())) {
     if (deps.closing.signal.aborted || call.signal.aborted) return;
-    const result = await acceptLine(line, call, deps, maxLine).catch((thrown): BatchResult => {
+    const result = await acceptLine(line, call, deps).catch((thrown): BatchResult => {
       const error = KnarrError.from(thrown);
       if (error.code === 'internal') log.error({ err: thrown }, 'a line of a batch failed');
       return { line: line.number, status: error.status, error: problemOf(error) };
@@ -78,13 +79,8 @@ async function* acceptLines(request: Request, call: ApiCall, deps: GatewayDeps, 
   }
 }
 
-async function acceptLine(
-  line: Line,
-  call: ApiCall,
-  deps: GatewayDeps,
-  maxLine: number,
-): Promise<BatchResult> {
-  if (!line.bytes) throw new KnarrError('too_large', `The line is longer than ${maxLine} bytes.`);
+async function acceptLine(line: Line, call: ApiCall, deps: GatewayDeps): Promise<BatchResult> {
+  if ('refusal' in line) throw line.refusal;
   const { id, ...submission } = validate(BatchLine, parseJson(decodeUtf8(line.bytes)), 'The line');
   const incoming = await readSubmission(submission, deps, call.signal);
   const acceptance = await accept(id ?? randomUUID(), incoming, writerOf(call), deps);

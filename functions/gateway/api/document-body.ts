@@ -2,11 +2,12 @@ import { z } from '@hono/zod-openapi';
 import { CollectionName } from '../../_shared/contracts.ts';
 import { KnarrError } from '../../_shared/errors.ts';
 import { parseJson } from '../../_shared/json.ts';
-import { readBody } from '../../_shared/runtime/body.ts';
+import { largestBody, readBody } from '../../_shared/runtime/body.ts';
 import { validate } from '../../_shared/runtime/problem.ts';
 import { type AcceptDeps, type Incoming, readRaw, readSubmission } from '../accept/accept.ts';
 import { documentType, MEDIA_TYPES } from '../accept/media.ts';
 import { Description, Submission } from '../accept/submission.ts';
+import type { Room } from '../limits/bodies.ts';
 import { type ApiContext, readJson } from './endpoint.ts';
 
 /** JSON and multipart bodies carry more than the content: this much for the rest, bytes. */
@@ -42,14 +43,19 @@ export const DOCUMENT_CONTENT: Record<string, z.ZodType> = {
   'multipart/form-data': Multipart,
 };
 
-/** Reads a document from a JSON, multipart or raw body. */
+/** Reads a document from a JSON, multipart or raw body, for which it takes room first. */
 export async function readIncoming(
   c: ApiContext,
   query: DocumentQuery,
   deps: AcceptDeps,
+  room: Room,
   signal: AbortSignal,
 ): Promise<Incoming> {
   const contentType = c.req.header('content-type') ?? '';
+  const upTo = (limit: number) => {
+    room.grow(largestBody(c.req.raw, limit));
+    return limit;
+  };
   const [type = ''] = contentType.toLowerCase().split(';');
   if (type.trim() === 'application/json') {
     if (Object.keys(query).length > 0) {
@@ -59,19 +65,19 @@ export async function readIncoming(
       );
     }
     // Base64 takes 4 bytes for 3, escaped text at most 6 for 1; text seldom has more than a few escapes.
-    const json = await readJson(c, deps.maxDocumentBytes * 2 + ENVELOPE_BYTES);
+    const json = await readJson(c, upTo(deps.maxDocumentBytes * 2 + ENVELOPE_BYTES));
     return readSubmission(validate(Submission, json, 'The body'), deps, signal);
   }
   if (type.trim() === 'multipart/form-data') {
     return readMultipart(
-      await readBody(c.req.raw, deps.maxDocumentBytes + ENVELOPE_BYTES),
+      await readBody(c.req.raw, upTo(deps.maxDocumentBytes + ENVELOPE_BYTES)),
       contentType,
       query,
     );
   }
   // Refused before its bytes are read.
   documentType(contentType);
-  return readRaw(await readBody(c.req.raw, deps.maxDocumentBytes), contentType, describe(query));
+  return readRaw(await readBody(c.req.raw, upTo(deps.maxDocumentBytes)), contentType, describe(query));
 }
 
 async function readMultipart(body: Uint8Array, contentType: string, query: DocumentQuery): Promise<Incoming> {

@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto';
 import { z } from '@hono/zod-openapi';
 import { CollectionName, DocumentId } from '../../_shared/contracts.ts';
 import { KnarrError } from '../../_shared/errors.ts';
@@ -38,10 +37,20 @@ const ACCEPTED = {
 };
 
 export function documentRoutes(api: Api, deps: GatewayDeps): void {
-  async function acceptBody(c: ApiContext, id: string, query: z.infer<typeof DocumentQuery>, call: ApiCall) {
+  async function acceptBody(
+    c: ApiContext,
+    id: string | undefined,
+    query: z.infer<typeof DocumentQuery>,
+    call: ApiCall,
+  ) {
     const key = idempotencyKey(c);
-    const incoming = await readIncoming(c, query, deps, call.signal);
-    return answerAccepted(c, await accept(id, incoming, writerOf(call), deps, key));
+    const room = deps.bodies.open();
+    try {
+      const incoming = await readIncoming(c, query, deps, room, call.signal);
+      return answerAccepted(c, await accept(id, incoming, writerOf(call), deps, key));
+    } finally {
+      room.end();
+    }
   }
 
   endpoint(
@@ -76,7 +85,7 @@ export function documentRoutes(api: Api, deps: GatewayDeps): void {
       content: DOCUMENT_CONTENT,
       answers: ACCEPTED,
     },
-    ({ c, query, call }) => acceptBody(c, randomUUID(), query, call),
+    ({ c, query, call }) => acceptBody(c, undefined, query, call),
   );
 
   endpoint(

@@ -1,6 +1,7 @@
 import { z } from '@hono/zod-openapi';
 import { EmbedInput } from '../../_shared/contracts.ts';
 import { KnarrError } from '../../_shared/errors.ts';
+import { largestBody } from '../../_shared/runtime/body.ts';
 import { validate } from '../../_shared/runtime/problem.ts';
 import type { Call } from '../../_shared/stage.ts';
 import { decodeVector } from '../../_shared/vectors.ts';
@@ -59,7 +60,9 @@ export function embeddingRoutes(api: Api, deps: GatewayDeps): void {
       answers: { 200: { description: 'One vector a text.', json: EmbeddingList }, '4XX': REFUSED },
     },
     async ({ c, call }) => {
+      const room = deps.bodies.open();
       try {
+        room.grow(largestBody(c.req.raw, deps.limits.maxEmbeddingBytes));
         const request = validate(
           EmbeddingRequest,
           await readJson(c, deps.limits.maxEmbeddingBytes),
@@ -74,6 +77,8 @@ export function embeddingRoutes(api: Api, deps: GatewayDeps): void {
         }
       } catch (thrown) {
         return openAiError(thrown);
+      } finally {
+        room.end();
       }
     },
   );

@@ -83,11 +83,11 @@ export async function publishLines(
   signal: AbortSignal,
 ): Promise<PublishSummary> {
   const summary: PublishSummary = { published: 0, refused: 0 };
-  for await (const { number, bytes } of splitLines(source, MAX_LINE_BYTES)) {
-    const event = readDocument(bytes, tenant);
+  for await (const line of splitLines(source, MAX_LINE_BYTES)) {
+    const event = 'bytes' in line ? readDocument(line.bytes, tenant) : TOO_LONG;
     if (typeof event === 'string') {
       summary.refused++;
-      output.note(`line ${number}: ${event}`);
+      output.note(`line ${line.number}: ${event}`);
     } else {
       await publisher.publish([event], signal);
       summary.published++;
@@ -96,9 +96,10 @@ export async function publishLines(
   return summary;
 }
 
+const TOO_LONG = `longer than ${MAX_LINE_BYTES} bytes; give such a document by its uri`;
+
 /** The event, or why the line is none. */
-function readDocument(bytes: Uint8Array | undefined, tenant: string): CloudEvent | string {
-  if (bytes === undefined) return `longer than ${MAX_LINE_BYTES} bytes; give such a document by its uri`;
+function readDocument(bytes: Uint8Array, tenant: string): CloudEvent | string {
   let value: unknown;
   try {
     value = JSON.parse(Buffer.from(bytes).toString());
