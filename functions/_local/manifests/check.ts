@@ -13,6 +13,7 @@ import { checkEventing } from './rules/eventing.ts';
 import { checkNetwork } from './rules/network.ts';
 import { checkOperations } from './rules/operations.ts';
 import { checkPods } from './rules/pods.ts';
+import { checkReach } from './rules/reach.ts';
 import { checkReferences } from './rules/references.ts';
 import { checkServing } from './rules/serving.ts';
 import { checkStores } from './rules/stores.ts';
@@ -47,6 +48,7 @@ export function checkOverlay(
     ...checkReferences(overlay),
     ...checkConfig(overlay, stages),
     ...checkNetwork(overlay),
+    ...checkReach(overlay),
     ...checkStores(overlay),
     ...checkCertificates(overlay),
     ...checkOperations(overlay, metrics),

@@ -85,7 +85,7 @@ function checkEnv(rendered: Rendered, { name: stage, knobs }: ConfiguredStage, o
 }
 
 /** The value that the container would see, where the overlay says it. */
-function shownValue(
+export function shownValue(
   { value, valueFrom }: EnvVar,
   namespace: string,
   overlay: Overlay,
