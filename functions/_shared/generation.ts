@@ -58,7 +58,7 @@ export function checkGeneration(generation: string, model: string, dimensions: n
   if (made?.model === model && made.dimensions === dimensions) return;
   throw new KnarrError(
     'model_mismatch',
-    `The collection was built for ${generation}; this is ${model} with ${dimensions} dimensions.`,
+    `The collection was built for ${generation}; this is ${model} with ${dimensions} dimensions. A rebuild moves it.`,
   );
 }
 

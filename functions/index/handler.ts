@@ -61,6 +61,10 @@ export async function indexChunks(
     log.debug({ document, version }, 'vectors of a version that has ended were dropped');
     return leave(ref, before?.state, deps);
   }
+  if (before?.generation !== generation) {
+    log.debug({ document, version, generation }, 'vectors of an index that is no longer built were dropped');
+    return undefined;
+  }
   const ordinals = batch.vectors.map(({ chunk }) => chunk);
   const rows = new Map((await deps.documents.chunks(ref, ordinals)).map((row) => [row.chunk, row]));
   const points = batch.vectors.map(({ chunk, vector }) => {
@@ -70,7 +74,7 @@ export async function indexChunks(
   });
   await deps.vectors.upsert({ tenant, collection, generation, dimensions }, points, context);
 
-  const { indexed, total } = await deps.documents.recordIndexed(ref, ordinals);
+  const { indexed, total } = await deps.documents.recordIndexed({ ...ref, generation }, ordinals);
   // A newer version may have been accepted, and cleaned up, before these points were written.
   if (total === 0) return leave(ref, (await deps.documents.version(ref))?.state, deps);
   if (indexed < total) return undefined;

@@ -91,7 +91,8 @@ export async function ingestDocument(
   const request = { bytes, mediaType, title, chunking: parseGenerationId(generation) };
   const parsed = await deps.parser.parse(request, signal);
   const shown = title ?? parsed.title;
-  if (!(await deps.documents.saveChunks(ref, { title: shown, chunks: parsed.chunks }))) return [];
+  if (!(await deps.documents.saveChunks({ ...ref, generation }, { title: shown, chunks: parsed.chunks })))
+    return [];
 
   const chunks = parsed.chunks.map(({ chunk, text, headings }) => ({
     chunk,

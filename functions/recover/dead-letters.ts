@@ -53,7 +53,12 @@ type Documents = Pick<DocumentStore, 'addDeadLetter' | 'fail' | 'version' | 'com
 const MAX_REASON = 512;
 /** Events whose loss ends a document version. */
 const OF_A_VERSION: readonly EventName[] = ['document.accepted', 'chunks.created', 'chunks.embedded'];
-const VersionReference = z.object({ document: DocumentId, version: Version, collection: CollectionName });
+const VersionReference = z.object({
+  document: DocumentId,
+  version: Version,
+  collection: CollectionName,
+  generation: z.string().optional(),
+});
 
 /**
  * Keeps a dead letter, and ends what waited for it with its reason: the document version, or the asynchronous
@@ -86,8 +91,11 @@ export async function failVersion(
 ): Promise<Emitted | undefined> {
   const reference = VersionReference.safeParse(event.data);
   if (!reference.success) return undefined;
-  const { document, version, collection } = reference.data;
+  const { document, version, collection, generation } = reference.data;
   const ref = { tenant, document, version };
+  // What was said of it for an index that it has left since ends nothing.
+  const found = await documents.version(ref);
+  if (generation !== undefined && found !== undefined && found.generation !== generation) return undefined;
   await documents.fail(ref, { code, message });
   // Said again with the kept reason when the letter comes again: the first answer may have been lost.
   const record = await documents.version(ref);

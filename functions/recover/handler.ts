@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { CollectionName, DRIFT_KINDS, Drift } from '../_shared/contracts.ts';
+import { DRIFT_KINDS, Drift } from '../_shared/contracts.ts';
 import type { Emitted, EventData } from '../_shared/events.ts';
 import type { Relay } from '../_shared/outbox.ts';
 import type { Context } from '../_shared/stage.ts';
@@ -38,20 +38,13 @@ export const RecoverInput = z.discriminatedUnion('action', [
   }),
   z.strictObject({ action: z.literal('sweep') }),
   z.strictObject({ action: z.literal('reconcile'), repair: z.boolean().default(true) }),
-  z.strictObject({ action: z.literal('rebuild'), collection: CollectionName.optional() }),
 ]);
 export type RecoverInput = z.infer<typeof RecoverInput>;
 
-export const RecoverOutput = z.union([
-  DeadLetterPage,
-  z.object({ replayed: z.int() }),
-  z.object({ rebuilding: z.int() }),
-  SweepReport,
-  Drift,
-]);
+export const RecoverOutput = z.union([DeadLetterPage, z.object({ replayed: z.int() }), SweepReport, Drift]);
 export type RecoverOutput = z.infer<typeof RecoverOutput>;
 
-/** Dead letters and `rebuild` are the caller's tenant's; a sweep and a comparison are of all tenants. */
+/** Dead letters are the caller's tenant's; a sweep and a comparison are of all tenants. */
 export async function recover(input: RecoverInput, context: Context<RecoverDeps>): Promise<RecoverOutput> {
   const { deps, tenant } = context;
   switch (input.action) {
@@ -63,8 +56,6 @@ export async function recover(input: RecoverInput, context: Context<RecoverDeps>
       const { action: _, limit, ...filter } = input;
       return { replayed: await deps.documents.replay(tenant, filter, limit) };
     }
-    case 'rebuild':
-      return { rebuilding: await deps.documents.redriveAll({ tenant, collection: input.collection }) };
     case 'sweep':
       return (await sweep(context)).report;
     case 'reconcile':

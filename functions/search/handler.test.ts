@@ -233,7 +233,7 @@ describe('what does not fit', () => {
     const other = { collection: name, vector: encodeVector(NORTH), model: 'large' };
     await expect(search(other)).rejects.toMatchObject({
       code: 'model_mismatch',
-      message: 'The vector was made by large; the collection was built with tiny.',
+      message: 'The vector was made by large; the collection was built with tiny. A rebuild moves it.',
     });
   });
 

@@ -9,10 +9,10 @@ import { decodeVector } from '../_shared/vectors.ts';
 
 export interface SearchDeps {
   vectors: Pick<VectorStore, 'search' | 'ping'>;
-  documents: Pick<DocumentStore, 'generationOf' | 'mayEnter' | 'close'>;
+  documents: Pick<DocumentStore, 'activeIndex' | 'mayEnter' | 'close'>;
 }
 
-/** Ranked chunks of the collection's active generation that the caller may read. */
+/** Ranked chunks of the collection's active generation that the caller may read; `degraded` says while not all are in it. */
 export function search(input: SearchInput, context: Context<SearchDeps>): Promise<SearchOutput> {
   return find(input, context, context.deps);
 }
@@ -56,8 +56,9 @@ const unknown = (collection: string) =>
 
 async function rank(input: SearchInput, caller: Caller & WorkTime, deps: SearchDeps): Promise<SearchOutput> {
   const { collection, query, limit, filter, ef } = input;
-  const generation = await deps.documents.generationOf(caller.tenant, collection);
-  if (generation === undefined) throw unknown(collection);
+  const index = await deps.documents.activeIndex(caller.tenant, collection);
+  if (index === undefined) throw unknown(collection);
+  const { generation, rebuilding } = index;
   const built = parseGenerationId(generation);
   checkModel(input.model, built?.model);
   const mode = modeFor(input);
@@ -82,7 +83,7 @@ async function rank(input: SearchInput, caller: Caller & WorkTime, deps: SearchD
   return {
     hits: hits.map(({ document, version, chunk, score }) => ({ document, version, chunk, score })),
     mode,
-    degraded: mode === input.mode ? [] : ['embed'],
+    degraded: [...(mode === input.mode ? [] : ['embed']), ...(rebuilding ? ['search.rebuilding'] : [])],
   };
 }
 
@@ -97,6 +98,6 @@ function checkModel(model: string | undefined, built: string | undefined): void 
   if (model === undefined || built === undefined || model === built) return;
   throw new KnarrError(
     'model_mismatch',
-    `The vector was made by ${model}; the collection was built with ${built}.`,
+    `The vector was made by ${model}; the collection was built with ${built}. A rebuild moves it.`,
   );
 }

@@ -8,6 +8,9 @@ const Collection = z
     collection: CollectionName,
     documents: z.int(),
     generation: z.string().meta({ description: 'Index generation: model, dimensions and chunking.' }),
+    rebuilding: z
+      .int()
+      .meta({ description: 'Documents that have moved to this generation and are not in it yet.' }),
   })
   .meta({ id: 'Collection' });
 

@@ -1,5 +1,6 @@
 import { z } from '@hono/zod-openapi';
 import { CollectionName, Drift } from '../../_shared/contracts.ts';
+import { generationId } from '../../_shared/generation.ts';
 import type { GatewayDeps } from '../deps.ts';
 import { type Api, auditOf, endpoint, requireOperator } from './endpoint.ts';
 
@@ -40,7 +41,8 @@ export function maintenanceRoutes(api: Api, deps: GatewayDeps): void {
       role: 'admin',
       tag,
       summary: 'Make all vectors anew',
-      description: 'Reads, cuts, embeds and indexes every document again; they stay searchable meanwhile.',
+      description:
+        'Reads, cuts, embeds and indexes every document again; they stay searchable meanwhile. A collection that was built for another model or chunking than is configured now moves to it: until a document is there, searches do not find it and name `search.rebuilding` in `degraded`.',
       json: z.strictObject({ collection: CollectionName.optional() }),
       answers: {
         202: {
@@ -50,7 +52,11 @@ export function maintenanceRoutes(api: Api, deps: GatewayDeps): void {
       },
     },
     async ({ c, json: { collection }, call }) => {
-      const rebuilding = await deps.documents.redriveAll({ tenant: call.tenant, collection });
+      const rebuilding = await deps.documents.redriveAll({
+        tenant: call.tenant,
+        collection,
+        generation: generationId(deps.generation),
+      });
       await deps.access.audit([
         { ...auditOf(call), action: 'store.rebuild', details: { collection, rebuilding } },
       ]);

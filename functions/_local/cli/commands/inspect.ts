@@ -38,7 +38,7 @@ export async function status(client: ApiClient, output: Output): Promise<number>
     },
   );
   const { collections } = await client.json<{
-    collections: { collection: string; documents: number; generation: string }[];
+    collections: { collection: string; documents: number; generation: string; rebuilding: number }[];
   }>('GET', '/v1/collections');
   const letters = await client.json<{ dead_letters: unknown[] }>(
     'GET',
@@ -55,7 +55,11 @@ export async function status(client: ApiClient, output: Output): Promise<number>
   if (answers) output.text(`answers: ${answers}`);
   output.table(
     ['collection', 'documents', 'index generation'],
-    collections.map((row) => [row.collection, row.documents, row.generation]),
+    collections.map((row) => [
+      row.collection,
+      row.documents,
+      row.rebuilding > 0 ? `${row.generation}, ${row.rebuilding} documents not in it yet` : row.generation,
+    ]),
   );
   output.text(`dead letters: ${count === LONGEST_PAGE ? `${count} or more` : count}`);
   return problem === null ? 0 : 1;

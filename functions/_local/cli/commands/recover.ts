@@ -62,6 +62,6 @@ export async function rebuild(
   const given = collection === undefined ? {} : { collection };
   const { rebuilding } = await client.json<{ rebuilding: number }>('POST', '/v1/admin/rebuild', given);
   output.data({ rebuilding });
-  output.text(`${rebuilding} documents are being embedded anew; they stay searchable meanwhile.`);
+  output.text(`${rebuilding} documents are being embedded anew.`);
   return 0;
 }

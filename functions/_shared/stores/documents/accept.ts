@@ -124,6 +124,8 @@ async function write(
 ): Promise<Acceptance> {
   const { tenant, document, collection } = given;
   const version = (head?.version ?? 0) + 1;
+  // The collection before its versions, as a rebuild takes them.
+  const generation = await activeGeneration(db, given);
   if (head) await supersede(db, tenant, document, head.version);
   await db
     .insertInto('versions')
@@ -132,7 +134,7 @@ async function write(
       document,
       version,
       collection,
-      generation: await activeGeneration(db, given),
+      generation,
       title: given.title === null ? null : storable(given.title),
       uri: given.uri === null ? null : storable(given.uri),
       content_type: given.contentType,
@@ -151,7 +153,7 @@ async function write(
   return { document, version, state: 'accepted', collection, created: true };
 }
 
-/** The collection's generation; the first document of a collection settles it. */
+/** The collection's generation: the first document of a collection settles it, a rebuild may change it. */
 async function activeGeneration(db: Db, { tenant, collection, generation }: NewDocument): Promise<string> {
   const settled = await db
     .insertInto('collections')

@@ -1,6 +1,6 @@
 import type { Hit, Metadata } from '../../contracts.ts';
 import type { Database, Queryable } from '../sql/database.ts';
-import type { ChunkRow, DocumentRef, DocumentState, DocumentStore } from './port.ts';
+import type { BuiltRef, ChunkRow, DocumentRef, DocumentState, DocumentStore } from './port.ts';
 import { jsonb, storable } from './text.ts';
 
 export interface ChunkColumns extends Omit<ChunkRow, 'start' | 'end'> {
@@ -77,7 +77,7 @@ export function chunks(
 
     async complete({ tenant, document, version }) {
       const { affected } = await database.query(
-        `update versions set state = 'indexed', redrives = 0, updated_at = now()
+        `update versions set state = 'indexed', rebuilding = false, redrives = 0, updated_at = now()
          where tenant = $1 and document = $2 and version = $3 and state = 'embedded' and indexed_chunks = chunks`,
         [tenant, document, version],
       );
@@ -112,12 +112,13 @@ function withNeighbours(hits: readonly Hit[], neighbours: number): Omit<Hit, 'sc
   return [...wanted.values()];
 }
 
-/** The head's state, held until the transaction ends; undefined for any other version. */
-async function lockState(tx: Queryable, { tenant, document, version }: DocumentRef) {
+/** The head's state, held until the transaction ends; undefined for any other version, or one of another generation. */
+async function lockState(tx: Queryable, { tenant, document, version, generation }: BuiltRef) {
   const { rows } = await tx.query<{ state: DocumentState }>(
     `select v.state from versions v join documents d on d.tenant = v.tenant and d.document = v.document and d.head = v.version
-     where v.tenant = $1 and v.document = $2 and v.version = $3 for update of v`,
-    [tenant, document, version],
+     where v.tenant = $1 and v.document = $2 and v.version = $3 and ($4::text is null or v.generation = $4)
+     for update of v`,
+    [tenant, document, version, generation ?? null],
   );
   return rows[0]?.state;
 }

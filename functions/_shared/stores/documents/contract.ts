@@ -213,7 +213,7 @@ export function documentStoreContract(
         expect(await store.generationOf(tenant, 'default')).toBe('g1');
         expect((await store.head(everybody(tenant), 'b'))?.generation).toBe('g1');
         expect(await store.collections(everybody(tenant))).toEqual([
-          { collection: 'default', documents: 2, generation: 'g1' },
+          { collection: 'default', documents: 2, generation: 'g1', rebuilding: 0 },
         ]);
       });
     });

@@ -7,6 +7,7 @@ import { type Kysely, type Migration, sql } from 'kysely';
 export const migrations: Record<string, Migration> = {
   '0001_documents': { up: documents },
   '0002_messages': { up: messages },
+  '0003_rebuilding': { up: rebuilding },
 };
 
 async function documents(db: Kysely<unknown>): Promise<void> {
@@ -128,4 +129,11 @@ async function messages(db: Kysely<unknown>): Promise<void> {
     primary key (tenant, id)
   )`.execute(db);
   await sql`create index answers_expiry on answers (expires_at)`.execute(db);
+}
+
+/** Versions that were moved to another index generation and are not in it yet. */
+async function rebuilding(db: Kysely<unknown>): Promise<void> {
+  await sql`alter table versions add column rebuilding boolean not null default false`.execute(db);
+  await sql`create index versions_rebuilding on versions (tenant, collection)
+    where rebuilding and state in ('accepted', 'chunked', 'embedded')`.execute(db);
 }

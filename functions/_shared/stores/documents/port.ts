@@ -74,6 +74,9 @@ export interface DocumentRecord extends NewDocument {
   updatedAt: string;
 }
 
+/** A version as it is built for an index generation, which it may have left since. Absent: for whichever it is in. */
+export type BuiltRef = DocumentRef & { generation?: string | undefined };
+
 export interface StoredChunk {
   chunk: number;
   text: string;
@@ -189,16 +192,26 @@ export interface DocumentStore {
   list(caller: Caller, options: ListOptions): Promise<Page<DocumentRecord>>;
   /** Active generation id of a collection; undefined when the collection does not exist. */
   generationOf(tenant: string, collection: string): Promise<string | undefined>;
+  /** The same for a search; `rebuilding`: documents that were moved to this generation are not all in it yet. */
+  activeIndex(
+    tenant: string,
+    collection: string,
+  ): Promise<{ generation: string; rebuilding: boolean } | undefined>;
   /** Collections in which the caller may read something, or could before it was deleted, with the documents it may read. */
-  collections(caller: Caller): Promise<{ collection: string; documents: number; generation: string }[]>;
+  collections(
+    caller: Caller,
+  ): Promise<{ collection: string; documents: number; generation: string; rebuilding: number }[]>;
   /** Whether the collection is among {@link collections}. */
   mayEnter(caller: Caller, collection: string): Promise<boolean>;
 
-  /** Replaces the version's chunks and moves it to `chunked`; false (and nothing written) when it is no longer the head. */
-  saveChunks(ref: DocumentRef, extracted: { title: string | null; chunks: StoredChunk[] }): Promise<boolean>;
+  /** Replaces the version's chunks and moves it to `chunked`; false (and nothing written) when it is no longer the head, or has moved to another generation. */
+  saveChunks(ref: BuiltRef, extracted: { title: string | null; chunks: StoredChunk[] }): Promise<boolean>;
   chunks(ref: DocumentRef, ordinals?: number[]): Promise<ChunkRow[]>;
-  /** Records that these chunks are in the vector store. Repeats count once; 0 of 0 for a version that has ended otherwise. */
-  recordIndexed(ref: DocumentRef, ordinals: number[]): Promise<{ indexed: number; total: number }>;
+  /**
+   * Records that these chunks are in the vector store. Repeats count once; 0 of 0 for a version that has ended otherwise
+   * or has moved to another generation.
+   */
+  recordIndexed(ref: BuiltRef, ordinals: number[]): Promise<{ indexed: number; total: number }>;
   /** Makes a version `indexed` whose chunks all are; true on the one call that does. */
   complete(ref: DocumentRef): Promise<boolean>;
   /** Records that the vector store has let go of a deleted document. */
@@ -229,8 +242,11 @@ export interface DocumentStore {
   }): Promise<{ redriven: number; hopeless: (DocumentRef & { collection: string; state: string })[] }>;
   /** Sends these versions off again, whatever their state: an `indexed` one stays so meanwhile. */
   redrive(refs: readonly DocumentRef[]): Promise<void>;
-  /** Sends off every `indexed` version of a tenant, to be read, embedded and indexed afresh. Returns how many. */
-  redriveAll(of: { tenant: string; collection?: string | undefined }): Promise<number>;
+  /**
+   * Sends off every `indexed` version of a tenant, to be read, embedded and indexed afresh. Returns how many. Collections of
+   * another generation than this move to it, in the same transaction: their versions are `accepted` until they are there.
+   */
+  redriveAll(of: { tenant: string; collection?: string | undefined; generation: string }): Promise<number>;
 
   /** Chunks of `indexed` heads, of all tenants, in order: what the vector store should hold. */
   expectedChunks(after: ChunkPosition | undefined, limit: number): Promise<ExpectedChunk[]>;

@@ -39,17 +39,21 @@ export function sweeping(
       await send(database, refs);
     },
 
-    async redriveAll({ tenant, collection }) {
-      const { affected } = await database.query(
-        `insert into outbox (tenant, name, subject, data)
-         select tenant, 'document.accepted', document,
-           jsonb_build_object('document', document, 'version', version, 'collection', collection, 'afresh', true)
-         from versions v where state = 'indexed' and tenant = $1 and ($2::text is null or collection = $2)
-           and not exists (select from outbox o where o.tenant = v.tenant and o.subject = v.document
-             and (o.data->>'version')::integer = v.version)`,
-        [tenant, collection ?? null],
-      );
-      return affected;
+    redriveAll({ tenant, collection, generation }) {
+      return database.transaction(async (tx) => {
+        const which = [tenant, collection ?? null];
+        await move(tx, [...which, generation]);
+        const { affected } = await tx.query(
+          `insert into outbox (tenant, name, subject, data)
+           select tenant, 'document.accepted', document,
+             jsonb_build_object('document', document, 'version', version, 'collection', collection, 'afresh', true)
+           from versions v where (state = 'indexed' or (state = 'accepted' and rebuilding)) and ${WITHIN}
+             and not exists (select from outbox o where o.tenant = v.tenant and o.subject = v.document
+               and (o.data->>'version')::integer = v.version)`,
+          which,
+        );
+        return affected;
+      });
     },
 
     async recordRemoved({ tenant, document, version }) {
@@ -60,6 +64,27 @@ export function sweeping(
       );
     },
   };
+}
+
+/** A tenant's versions, or those of one of its collections. */
+const WITHIN = 'tenant = $1 and ($2::text is null or collection = $2)';
+
+/**
+ * Moves collections of another generation to this one, with the heads in them: what was indexed is `accepted` again. What
+ * had failed stays failed, and can be replayed into it.
+ */
+async function move(tx: Queryable, which: readonly (string | null)[]): Promise<void> {
+  await tx.query(`update collections set generation = $3 where ${WITHIN} and generation <> $3`, which);
+  await tx.query(
+    `with moved as (
+       update versions v set generation = $3, rebuilding = true, indexed_chunks = 0, redrives = 0, updated_at = now(),
+         state = case state when 'dead_lettered' then state else 'accepted' end
+       where ${WITHIN} and generation <> $3 and state not in ('superseded', 'deleted')
+       returning tenant, document, version)
+     update chunks c set indexed = false from moved m
+     where c.tenant = m.tenant and c.document = m.document and c.version = m.version and c.indexed`,
+    which,
+  );
 }
 
 const refsJson = (refs: readonly DocumentRef[]): string =>

@@ -49,6 +49,7 @@ interface VersionTable {
   error_message: ColumnType<string | null, never, string | null>;
   redrives: Generated<number>;
   removed: Generated<boolean>;
+  rebuilding: Generated<boolean>;
   created_at: Generated<Date>;
   updated_at: Generated<Date>;
 }

@@ -11,7 +11,15 @@ export function versions(
   database: Database,
 ): Pick<
   DocumentStore,
-  'head' | 'version' | 'history' | 'list' | 'generationOf' | 'collections' | 'mayEnter' | 'fail'
+  | 'head'
+  | 'version'
+  | 'history'
+  | 'list'
+  | 'generationOf'
+  | 'activeIndex'
+  | 'collections'
+  | 'mayEnter'
+  | 'fail'
 > {
   const db = database.kysely<Tables>();
   return {
@@ -78,9 +86,18 @@ export function versions(
       return row?.generation;
     },
 
+    async activeIndex(tenant, collection) {
+      const { rows } = await sql<{ generation: string; rebuilding: boolean }>`
+        select generation, exists (select from versions v where v.tenant = c.tenant and v.collection = c.collection
+          and v.rebuilding and v.state in ('accepted', 'chunked', 'embedded')) as rebuilding
+        from collections c where tenant = ${tenant} and collection = ${collection}`.execute(db);
+      return rows[0];
+    },
+
     async collections(caller) {
-      const { rows } = await sql<{ collection: string; documents: number; generation: string }>`
-        select c.collection, c.generation, count(*) filter (where state <> 'deleted')::integer as documents
+      const { rows } = await sql<Awaited<ReturnType<DocumentStore['collections']>>[number]>`
+        select c.collection, c.generation, count(*) filter (where state <> 'deleted')::integer as documents,
+          count(*) filter (where rebuilding and state in ('accepted', 'chunked', 'embedded'))::integer as rebuilding
         from collections c
         join (documents d join versions on versions.tenant = d.tenant and versions.document = d.document
           and versions.version = d.head)
