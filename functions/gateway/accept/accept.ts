@@ -1,9 +1,10 @@
+import { randomUUID } from 'node:crypto';
 import type { Metadata } from '../../_shared/contracts.ts';
 import { KnarrError } from '../../_shared/errors.ts';
 import { type Generation, generationId } from '../../_shared/generation.ts';
 import { contentHash } from '../../_shared/ids.ts';
 import type { Relay } from '../../_shared/outbox.ts';
-import type { Acceptance } from '../../_shared/stores/documents/port.ts';
+import type { Acceptance, Idempotency } from '../../_shared/stores/documents/port.ts';
 import { type OriginalStore, originalKey } from '../../_shared/stores/originals/port.ts';
 import { documentType } from './media.ts';
 import { type Description, decodeBase64, type Submission } from './submission.ts';
@@ -73,18 +74,25 @@ export function readRaw(
  * Accepts a document durably: the original is stored, then the version and its outbox row are committed together.
  * Resolves after the commit. Throws `unprocessable` for an empty document, `too_large`, `invalid_request` for an id
  * that no URL can name, `forbidden` for one that the writer may not write, `too_many_requests` beyond a quota
- * and while too many are accepted at once.
+ * and while too many are accepted at once. `id`: absent, one is made. A key that stood for something else, or for
+ * another given id, throws `conflict`.
  */
 export function accept(
-  document: string,
+  id: string | undefined,
   incoming: Incoming,
   writer: Writer,
   deps: AcceptDeps,
   idempotencyKey?: string,
 ): Promise<Acceptance> {
+  const document = id ?? randomUUID();
+  // One writer's keys are nothing to another.
+  const idempotency =
+    idempotencyKey === undefined
+      ? {}
+      : { idempotencyKey: `${writer.actor} ${idempotencyKey}`, madeId: id === undefined };
   return deps.quotas.write(writer.tenant, () =>
     denying('document.put', document, writer, deps, () =>
-      write(document, incoming, writer, deps, idempotencyKey),
+      write(document, incoming, writer, deps, idempotency),
     ),
   );
 }
@@ -94,7 +102,7 @@ async function write(
   incoming: Incoming,
   writer: Writer,
   deps: AcceptDeps,
-  idempotencyKey: string | undefined,
+  idempotency: Idempotency,
 ): Promise<Acceptance> {
   const { tenant } = writer;
   const { content, contentType, collection } = incoming;
@@ -127,11 +135,7 @@ async function write(
       metadata: incoming.metadata ?? {},
       acl: readableByWriter(incoming.acl ?? ['*'], writer.caller),
     },
-    {
-      ...recorded('document.put', writer, deps, quota),
-      // One writer's keys are nothing to another.
-      ...(idempotencyKey && { idempotencyKey: `${writer.actor} ${idempotencyKey}` }),
-    },
+    { ...recorded('document.put', writer, deps, quota), ...idempotency },
   );
   if (acceptance.created) deps.relay.wake();
   return acceptance;

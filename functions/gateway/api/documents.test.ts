@@ -112,7 +112,12 @@ test('an idempotency key accepts once', async () => {
   const again = await post('once');
   expect([first.status, again.status]).toEqual([202, 200]);
   expect(again.body.id).toBe(first.body.id);
-  expect(await post('something else')).toMatchObject({ status: 409, body: { code: 'conflict' } });
+  const conflict = { status: 409, body: { code: 'conflict' } };
+  expect(await post('something else')).toMatchObject(conflict);
+  const headers = { 'idempotency-key': 'order-8' };
+  expect((await ask('PUT', path('first'), { text: 'the same' }, { headers })).status).toBe(202);
+  expect((await ask('PUT', path('first'), { text: 'the same' }, { headers })).status).toBe(200);
+  expect(await ask('PUT', path('second'), { text: 'the same' }, { headers })).toMatchObject(conflict);
 });
 
 test('a deleted document is gone, and says that it was deleted', async () => {

@@ -26,12 +26,12 @@ const PURGE = 100;
 /** Writes heads: the one place where versions are given out. */
 export function acceptance(database: Database): Pick<DocumentStore, 'accept' | 'remove'> {
   return {
-    accept(given, { idempotencyKey, ...options } = {}) {
+    accept(given, { idempotencyKey, madeId = false, ...options } = {}) {
       const print = fingerprint(given);
       return database.transaction(async (tx) => {
         const db = tx.kysely<Tables>();
         if (idempotencyKey !== undefined) {
-          const earlier = await claimKey(db, given, idempotencyKey, print);
+          const earlier = await claimKey(db, given, idempotencyKey, print, madeId);
           if (earlier) return earlier;
         }
         const head = await lockHead(db, given.tenant, given.document);
@@ -214,6 +214,7 @@ async function claimKey(
   { tenant, document }: NewDocument,
   key: string,
   print: string,
+  madeId: boolean,
 ): Promise<Acceptance | undefined> {
   await sql`delete from idempotency_keys where (tenant, key) in (
     select tenant, key from idempotency_keys where created_at < now() - make_interval(hours => ${KEY_HOURS}::integer)
@@ -230,7 +231,7 @@ async function claimKey(
     .where('tenant', '=', tenant)
     .where('key', '=', key)
     .executeTakeFirstOrThrow();
-  if (earlier.fingerprint !== print) {
+  if (earlier.fingerprint !== print || (earlier.document !== document && !madeId)) {
     throw new KnarrError('conflict', 'This idempotency key was used for another document.');
   }
   return unchanged(earlier.document, await readHead(db, tenant, earlier.document, earlier.version));

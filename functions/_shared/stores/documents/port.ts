@@ -64,6 +64,13 @@ export interface WriteOptions {
   within?: ((tx: Queryable, written: Written) => Promise<void>) | undefined;
 }
 
+export interface Idempotency {
+  /** The first acceptance under it answers for those after it. */
+  idempotencyKey?: string;
+  /** The id was made for this submission: the first acceptance may be under another. Default false. */
+  madeId?: boolean;
+}
+
 export interface DocumentRecord extends NewDocument {
   version: number;
   state: DocumentState;
@@ -175,9 +182,9 @@ export interface OutboxEntry {
 export interface DocumentStore {
   /**
    * One transaction: the version (state `accepted`), the older head `superseded`, and its `document.accepted` outbox row.
-   * Throws `forbidden` for a document that the caller may not read.
+   * Throws `forbidden` for a document that the caller may not read, `conflict` for a key that stood for something else.
    */
-  accept(document: NewDocument, options?: WriteOptions & { idempotencyKey?: string }): Promise<Acceptance>;
+  accept(document: NewDocument, options?: WriteOptions & Idempotency): Promise<Acceptance>;
   /** Deletes by writing a tombstone version and its `document.deleted` outbox row; undefined when there is nothing to delete. */
   remove(tenant: string, document: string, options?: WriteOptions): Promise<Acceptance | undefined>;
   /** The current version, tombstones included. Undefined also when the caller may not read it. */
