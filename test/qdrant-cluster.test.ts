@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { checkReplicas } from '../functions/_local/cluster/stores.ts';
 import { pointId } from '../functions/_shared/ids.ts';
 import type { Point, VectorScope, VectorStore } from '../functions/_shared/stores/vectors/port.ts';
 import { openQdrantVectors } from '../functions/_shared/stores/vectors/qdrant/store.ts';
@@ -137,6 +138,56 @@ describe.skipIf(missing)(`a Qdrant cluster of ${NODES}${missing ? `: ${missing}`
     }
     return true;
   }
+});
+
+describe.skipIf(missing)(`a Qdrant cluster that comes up${missing ? `: ${missing}` : ''}`, () => {
+  const nodes: TestQdrant[] = [];
+  afterAll(async () => {
+    await Promise.all(nodes.map((node) => node.stop()));
+  });
+  async function join(first?: string): Promise<string> {
+    const port = String(await freePort());
+    const uri = `http://127.0.0.1:${port}`;
+    const args = first === undefined ? ['--uri', uri] : ['--bootstrap', first, '--uri', uri];
+    nodes.push(
+      await startQdrant({ QDRANT__CLUSTER__ENABLED: 'true', QDRANT__CLUSTER__P2P__PORT: port }, args),
+    );
+    return uri;
+  }
+
+  test('gets no collection before it has a node for each copy, and one with too few is found', async () => {
+    const first = await join();
+    const { url } = nodes[0] as TestQdrant;
+    const ask = (path: string) => read(url, path);
+    const store = openQdrantVectors(qdrantSettings(url, { KNARR_QDRANT_REPLICAS: '2' }), async (texts) =>
+      texts.map((text) => new Map([[text, 1]])),
+    );
+    const points = pointsOf('early', mulberry32(1));
+    await expect(store.upsert(scope, points)).rejects.toMatchObject({
+      code: 'unavailable',
+      retryable: true,
+      message: /has 1 of the 2 nodes/,
+    });
+    expect((await ask('/collections')).result.collections).toEqual([]);
+    await fetch(`${url}/collections/hasty`, {
+      method: 'PUT',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ vectors: { size: 4, distance: 'Cosine' }, replication_factor: 2 }),
+    });
+
+    await join(first);
+    await patiently('the node has come', async () => {
+      const { result } = await ask('/cluster');
+      return Object.keys(result.peers).length === 2;
+    });
+    await patiently('the points are taken', () => store.upsert(scope, points).then(() => true));
+    const found = await checkReplicas(ask);
+    expect(found).toHaveLength(2);
+    expect(found).toContainEqual(
+      expect.objectContaining({ status: 'problem', detail: 'hasty has a shard with 1 of 2 copies' }),
+    );
+    expect(found.filter(({ status }) => status === 'ok')).toHaveLength(1);
+  });
 });
 
 const read = async (url: string, path: string): Promise<any> => (await fetch(url + path)).json();

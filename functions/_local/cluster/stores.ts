@@ -60,12 +60,39 @@ async function checkQdrant(cluster: Cluster, overlay: Overlay, namespace: string
             ),
       );
     }
-    return [...findings, ...(await checkDimensions(ask, overlay))];
+    return [...findings, ...(await checkReplicas(ask)), ...(await checkDimensions(ask, overlay))];
   });
 }
 
+type Ask = (path: string) => Promise<Fields>;
+
+/** Each shard of each collection must have the copies that the collection asks for, and all of them in use. */
+export async function checkReplicas(ask: Ask): Promise<Finding[]> {
+  const { collections } = (await ask('/collections')).result;
+  const findings: Finding[] = [];
+  for (const { name } of collections as { name: string }[]) {
+    const path = `/collections/${encodeURIComponent(name)}`;
+    const wanted: number = (await ask(path)).result.config.params.replication_factor ?? 1;
+    const { local_shards: local, remote_shards: remote } = (await ask(`${path}/cluster`)).result;
+    const active = new Map<number, number>();
+    for (const { shard_id, state } of [...local, ...remote] as { shard_id: number; state: string }[])
+      active.set(shard_id, (active.get(shard_id) ?? 0) + (state === 'Active' ? 1 : 0));
+    const fewest = Math.min(...active.values());
+    findings.push(
+      fewest >= wanted
+        ? ok('Qdrant copies', `${name}: ${wanted} of each shard`)
+        : problem(
+            'Qdrant copies',
+            `${name} has a shard with ${fewest} of ${wanted} copies`,
+            `Wait for a node that comes back; a copy that was never made is made by POST ${path}/cluster with replicate_shard.`,
+          ),
+    );
+  }
+  return findings;
+}
+
 /** Collections are named after their index generation: prefix.model.dimensions.chunking.hash. */
-async function checkDimensions(ask: (path: string) => Promise<Fields>, overlay: Overlay): Promise<Finding[]> {
+async function checkDimensions(ask: Ask, overlay: Overlay): Promise<Finding[]> {
   const settings = ofKind(overlay, 'v1/ConfigMap').find(
     ({ object }) => object.data?.['embed-dimensions'] !== undefined,
   );

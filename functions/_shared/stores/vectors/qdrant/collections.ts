@@ -19,7 +19,10 @@ export interface Collections {
   nameOf(generation: string): string;
   /** Vector length of a generation's collection; undefined when it has none yet. */
   find(generation: string, time?: WorkTime): Promise<number | undefined>;
-  /** Makes the collection when it is missing. Throws `model_mismatch` when it is there for another length of vectors. */
+  /**
+   * Makes the collection when it is missing. Throws `model_mismatch` when it is there for another length of vectors,
+   * `unavailable` while the cluster has too few nodes for its copies.
+   */
   ensure(scope: VectorScope, time?: WorkTime): Promise<void>;
   /** Forgets what is known of a collection, which somebody else has dropped. */
   forget(generation: string): void;
@@ -51,7 +54,21 @@ export function qdrantCollections(qdrant: Qdrant, settings: Settings): Collectio
     return size;
   }
 
+  /** Copies lie where the nodes are at the time, and stay there: none are made before there are enough nodes for them. */
+  async function awaitNodes(time?: WorkTime): Promise<void> {
+    const { qdrantReplicas: wanted = 1 } = settings;
+    if (wanted === 1) return;
+    const { peers = {} } = await qdrant<{ peers?: object }>({ method: 'GET', path: '/cluster' }, time);
+    const nodes = Math.max(1, Object.keys(peers).length);
+    if (nodes >= wanted) return;
+    throw new KnarrError(
+      'unavailable',
+      `The vector store has ${nodes} of the ${wanted} nodes that KNARR_QDRANT_REPLICAS needs: collections are made when it has them all.`,
+    );
+  }
+
   async function create(alias: string, dimensions: number, time?: WorkTime): Promise<void> {
+    await awaitNodes(time);
     const collection = `${alias}.1`;
     const body = collectionSettings(dimensions, settings);
     // Somebody else may be making it too.

@@ -17,7 +17,7 @@ export function failureOf(host: string, status: number, said: string, askedMs?: 
     return new PassingFailure(error('unavailable', `The vector store at ${host} ${why}.`), askedMs);
   }
   if (status === 408) return error('deadline_exceeded', `The vector store at ${host} was out of time.`);
-  if (status === 401 || /api.?key|access token|jwt/i.test(said)) {
+  if (status === 401 || (status === 403 && /api.?key|access token|jwt/i.test(said))) {
     return error('upstream_failed', `The vector store at ${host} refuses the key: check QDRANT_API_KEY.`);
   }
   if (status === 409) return error('conflict', 'The vector store has it already.');

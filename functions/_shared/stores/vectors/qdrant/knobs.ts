@@ -58,7 +58,7 @@ export const qdrantKnobs = {
   qdrantReplicas: knob(
     'KNARR_QDRANT_REPLICAS',
     count(64),
-    "Copies of each shard of a new collection. Unset: the server's setting.",
+    "Copies of each shard of a new collection, which is not made before the cluster has as many nodes. Unset: the server's setting, whatever nodes there are.",
   ),
   qdrantWriteConsistency: knob(
     'KNARR_QDRANT_WRITE_CONSISTENCY',
