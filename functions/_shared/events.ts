@@ -70,7 +70,7 @@ export const EVENTS = {
         .optional()
         .meta({
           description:
-            'Whose rights it has: the gateway says so of what it takes in from outside. Absent: those of the whole tenant.',
+            'Whose rights it has, where the producer speaks for somebody. Absent: those of the whole tenant.',
         }),
     })
     .meta({

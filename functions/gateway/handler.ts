@@ -1,9 +1,6 @@
 import type { EventData } from '../_shared/events.ts';
-import { uuidv5 } from '../_shared/ids.ts';
-import { validate } from '../_shared/runtime/problem.ts';
 import type { Context, EventContext } from '../_shared/stage.ts';
-import { accept, readSubmission } from './accept/accept.ts';
-import { Submission } from './accept/submission.ts';
+import { acceptEvent } from './accept/event.ts';
 import { checkReading } from './auth/identity.ts';
 import type { GatewayDeps } from './deps.ts';
 import { ask, within } from './rag/pipeline.ts';
@@ -26,20 +23,13 @@ export async function answerQuestion(question: Question, context: Context<Gatewa
 
 /** `document.submitted`: accepts as `PUT /v1/documents/{id}` does. A repeated delivery accepts nothing new. */
 export async function acceptSubmitted(
-  { document, submitter, ...rest }: EventData<'document.submitted'>,
-  context: EventContext<GatewayDeps>,
+  { submitter, ...data }: EventData<'document.submitted'>,
+  { event, tenant, traceparent, deps, signal }: EventContext<GatewayDeps>,
 ): Promise<undefined> {
-  const incoming = await readSubmission(
-    validate(Submission, rest, 'The event data'),
-    context.deps,
-    context.signal,
-  );
-  const { source, id } = context.event;
-  const { tenant, traceparent, deps } = context;
   const writer = submitter
     ? { tenant, traceparent, actor: submitter.actor, caller: { tenant, ...submitter } }
-    : { tenant, traceparent, actor: `event:${source}` };
-  await accept(document, incoming, writer, deps, uuidv5('submitted', source, id));
+    : { tenant, traceparent, actor: `event:${event.source}` };
+  await acceptEvent(event, data, writer, deps, signal);
 }
 
 /** `query.answered`: keeps the answer where `GET /v1/queries/{id}` finds it. */

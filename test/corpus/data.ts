@@ -1,7 +1,8 @@
 import { accepted, binary, type CorpusCase, DATA, refused, structured, unfit } from './case.ts';
 
 const json = (body: string | Uint8Array, type?: string) => binary({}, { body, ...(type && { type }) });
-const withData = (changes: Record<string, unknown>) => json(JSON.stringify({ ...DATA, ...changes }));
+const withData = (changes: Record<string, unknown>, id = '1') =>
+  binary({ id }, { body: JSON.stringify({ ...DATA, ...changes }) });
 const latin1 = (text: string) => new Uint8Array(Buffer.from(text, 'latin1'));
 
 /** The data of a binary event, and data that is not what the event's type promises. */
@@ -66,6 +67,6 @@ export const EVENT_DATA: readonly CorpusCase[] = [
   ),
   unfit('readers that are no list', withData({ acl: '*' }), 'acl'),
   unfit('readers that are no names', withData({ acl: [1] }), 'acl'),
-  accepted('a text of 48 KiB', withData({ text: 'a'.repeat(48 * 1024) })),
-  accepted('an id of emoji and slashes', withData({ document: '\u26f5/\ud83d\ude80/../\u202e' })),
+  accepted('a text of 48 KiB', withData({ text: 'a'.repeat(48 * 1024) }, 'long')),
+  accepted('an id of emoji and slashes', withData({ document: '\u26f5/\ud83d\ude80/../\u202e' }, 'emoji')),
 ];

@@ -61,7 +61,7 @@ export async function passages(
 }
 
 export interface Prober {
-  /** Acts until it is acknowledged, for at most a minute. A repeat carries the same idempotency key. */
+  /** Acts until it is acknowledged, for at most a minute, by `PUT` or as an event. A repeat carries the same idempotency key. */
   put(tenant: Tenant, document: string, text?: string): Promise<void>;
   remove(tenant: Tenant, document: string): Promise<void>;
   /** Attempts that were not answered, or answered "not now". */
@@ -115,7 +115,18 @@ export function createProber(url: string, ledger: Ledger, random: Random = seede
       const act = ledger.begin({ tenant: tenant.name, document, kind: 'put', marker });
       const content = `The document ${document} says ${marker} once. ${text}`;
       const body = { title: `About ${document}`, text: content };
-      await until(act, () => send(url, tenant, 'PUT', path(document), body, { 'idempotency-key': marker }));
+      const event = {
+        specversion: '1.0',
+        id: marker,
+        source: '/prober',
+        type: 'dev.knarr.document.submitted.v1',
+        data: { document, ...body },
+      };
+      const type = { 'content-type': 'application/cloudevents+json' };
+      const attempt = random.chance(0.2)
+        ? () => send(url, tenant, 'POST', '/v1/events', event, type)
+        : () => send(url, tenant, 'PUT', path(document), body, { 'idempotency-key': marker });
+      await until(act, attempt);
       await lookBack(tenant, act);
     },
     async remove(tenant, document) {

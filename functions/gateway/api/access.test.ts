@@ -323,22 +323,13 @@ describe('with keys', () => {
     await ann('PUT', '/v1/documents/anns', { text: 'mine', acl: ['user:ann'] });
     const claimed = { submitter: { actor: 'user:root', principals: ['user:ann'] } };
     const sent = await bob('POST', '/v1/events', undefined, writeStructured(submission('anns', claimed)));
-    expect(sent.status).toBe(202);
-    const event = gateway.published.find(({ id }) => id === 'submit-anns');
-    expect(event).toMatchObject({
-      tenant: 'acme',
-      data: { submitter: { principals: ['*', 'user:bob', expect.stringMatching(/^key:/)] } },
-    });
-    const deliver = (of: CloudEvent | undefined) =>
-      gateway.running.receive(of as CloudEvent, new AbortController().signal);
-    await expect(deliver(event)).rejects.toMatchObject({ code: 'forbidden' });
+    expect(sent.status).toBe(403);
+    const deliver = (of: CloudEvent) => gateway.running.receive(of, new AbortController().signal);
+    // So it is with what a producer inside the deployment says for somebody.
+    const forBob = submission('anns', { submitter: { actor: 'user:bob', principals: ['*', 'user:bob'] } });
+    await expect(deliver({ ...forBob, tenant: 'acme' })).rejects.toMatchObject({ code: 'forbidden' });
     expect((await ann('GET', '/v1/documents/anns')).body.version).toBe(1);
-    // What a producer inside the deployment says has the rights of the tenant.
+    // What it says for nobody has the rights of the tenant.
     await deliver({ ...submission('anns'), tenant: 'acme' });
-    const large = submission('large', { text: 'x'.repeat(47_000), metadata: { k: 'y'.repeat(1000) } });
-    const many = await caller('writer', {
-      principals: Array.from({ length: 200 }, (_, n) => `group:${n}${'z'.repeat(80)}`),
-    });
-    expect((await many('POST', '/v1/events', undefined, writeStructured(large))).status).toBe(413);
   });
 });

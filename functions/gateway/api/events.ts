@@ -1,8 +1,10 @@
 import { z } from '@hono/zod-openapi';
+import { DocumentId } from '../../_shared/contracts.ts';
 import { KnarrError } from '../../_shared/errors.ts';
 import {
   type CloudEvent,
   EVENTS,
+  type EventData,
   type EventName,
   eventName,
   eventType,
@@ -11,9 +13,9 @@ import {
 import { readBody } from '../../_shared/runtime/body.ts';
 import { readEvent } from '../../_shared/runtime/cloudevents.ts';
 import { validate } from '../../_shared/runtime/problem.ts';
-import { checkReach } from '../accept/writer.ts';
+import { acceptEvent } from '../accept/event.ts';
 import type { GatewayDeps } from '../deps.ts';
-import { type Api, type ApiCall, auditOf, endpoint, writerOf } from './endpoint.ts';
+import { type Api, endpoint, writerOf } from './endpoint.ts';
 
 /** What producers outside may say; everything else is said by the stages themselves. */
 const ALLOWED: readonly EventName[] = ['document.submitted'];
@@ -25,7 +27,10 @@ const Attributes = z.object({
   type: z.literal(ALLOWED.map(eventType)),
 });
 
-/** `POST /v1/events`: the Broker's ingress for producers outside, one CloudEvent a request. */
+/**
+ * `POST /v1/events`: the way in for producers outside, one CloudEvent a request. Its document is accepted here and now:
+ * what the answer promises hangs on no broker, and what cannot be accepted, by a quota for instance, is nobody's dead letter.
+ */
 export function eventRoutes(api: Api, deps: GatewayDeps): void {
   endpoint(
     api,
@@ -35,54 +40,36 @@ export function eventRoutes(api: Api, deps: GatewayDeps): void {
       role: 'writer',
       tag: 'Events',
       summary: 'Send an event to the pipeline',
-      description: `A CloudEvent in binary or structured mode, of the types ${ALLOWED.map(eventType).join(', ')}. Its tenant is the caller's.`,
+      description: `A CloudEvent in binary or structured mode, of the types ${ALLOWED.map(eventType).join(', ')}. Its tenant is the caller's. The same \`source\` and \`id\` again accept nothing.`,
       content: {
         'application/cloudevents+json': Attributes.extend({ data: EVENTS['document.submitted'] }),
         'application/json': EVENTS['document.submitted'],
       },
-      answers: { 202: { description: 'The Broker has it.', json: z.object({ id: z.string() }) } },
+      answers: {
+        202: {
+          description: 'Its document is accepted durably.',
+          json: z.object({
+            id: z.string().meta({ description: 'Of the event.' }),
+            document: DocumentId,
+            version: z.int(),
+          }),
+        },
+      },
     },
     async ({ c, call }) => {
-      const event = admitted(readEvent(c.req.raw.headers, await readBody(c.req.raw, MAX_EVENT_BYTES)), call);
-      await deps.publisher.publish([event], call.signal);
-      await deps.access.audit([{ ...auditOf(call), action: 'event.submit', target: event.subject }]);
-      return c.json({ id: event.id }, 202);
+      const event = readEvent(c.req.raw.headers, await readBody(c.req.raw, MAX_EVENT_BYTES));
+      // Who submits it is known already, whatever it says.
+      const { submitter: _, ...data } = submitted(event);
+      const { document, version } = await acceptEvent(event, data, writerOf(call), deps, call.signal);
+      return c.json({ id: event.id, document, version }, 202);
     },
   );
 }
 
-/** The event as it enters the pipeline: only attributes that a producer may set, the caller's tenant, and its rights. */
-function admitted(event: CloudEvent, call: ApiCall): CloudEvent {
-  const { tenant, traceparent, actor, principals, collections } = call;
-  const name = eventName(event.type);
+function submitted({ type, data }: CloudEvent): EventData<'document.submitted'> {
+  const name = eventName(type);
   if (!name || !ALLOWED.includes(name)) {
     throw new KnarrError('forbidden', `Only ${ALLOWED.map(eventType).join(', ')} may be sent from outside.`);
   }
-  const data = validate(EVENTS[name] as (typeof EVENTS)['document.submitted'], event.data, 'The event data');
-  checkReach(data.collection ?? 'default', writerOf(call));
-  const submitter = {
-    actor,
-    principals: [...principals],
-    ...(collections && { collections: [...collections] }),
-  };
-  const admittedEvent: CloudEvent = {
-    specversion: '1.0',
-    id: event.id,
-    source: event.source,
-    type: event.type,
-    subject: data.document,
-    ...(event.time !== undefined && { time: event.time }),
-    datacontenttype: 'application/json',
-    tenant,
-    partitionkey: `${tenant}/${data.document}`,
-    ...(traceparent && { traceparent }),
-    data: { ...data, submitter },
-  };
-  if (Buffer.byteLength(JSON.stringify(admittedEvent)) > MAX_EVENT_BYTES) {
-    throw new KnarrError(
-      'too_large',
-      `With its submitter the event is larger than ${MAX_EVENT_BYTES} bytes.`,
-    );
-  }
-  return admittedEvent;
+  return validate(EVENTS['document.submitted'], data, 'The event data');
 }

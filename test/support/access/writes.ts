@@ -92,8 +92,7 @@ export async function create(play: Play, asker: Asker): Promise<Exchange> {
 }
 
 /**
- * A version by way of an event, of a document that is hidden from the writer or of nobody's: it is taken, and comes to
- * nothing. What it says stays with its sender.
+ * A version by way of an event, of a document that is hidden from the writer or of nobody's: it comes to nothing.
  */
 export async function submit(play: Play, asker: Asker): Promise<Exchange> {
   const { random, world } = play;
@@ -119,5 +118,5 @@ export async function submit(play: Play, asker: Asker): Promise<Exchange> {
   const work = () => post(play, asker, '/v1/events', data, attributes);
   const done = target ? await holding([target], work) : await work();
   if (!done) return send(play, asker, 'GET', '/v1/collections');
-  return { ...done, expected: refusal(asker, 'writer') ?? (target ? 202 : undefined) };
+  return { ...done, expected: refusal(asker, 'writer') ?? (target ? 403 : undefined) };
 }
