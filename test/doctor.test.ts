@@ -138,6 +138,32 @@ describe.skipIf(!hasKubectl() && process.env.CI !== 'true')('doctor', () => {
     expect(fixes).toMatch(/Install .*cert-manager/);
   });
 
+  test('a mesh that Knative itself is not in', async () => {
+    const injector = (type?: string) =>
+      object('v1', 'ConfigMap', 'istio-sidecar-injector', 'istio-system', {
+        data: { values: JSON.stringify({ global: { proxy: type ? { seccompProfile: { type } } : {} } }) },
+      });
+    const activator = controller('activator', 'knative-serving');
+    const outside = await examined('knative/overlays/production', 'v1.33.1', [
+      ...SMALL,
+      activator,
+      injector(),
+    ]);
+    const about = (findings: readonly Finding[]) =>
+      findings.filter(({ what }) => /^(Istio|Mesh)$/.test(what)).map(({ status }) => status);
+    expect(about(outside)).toEqual(['problem', 'problem']);
+    const space = object('v1', 'Namespace', 'knative-serving', undefined, {
+      metadata: { labels: { 'istio-injection': 'enabled' } },
+    });
+    const inside = await examined('knative/overlays/production', 'v1.33.1', [
+      ...SMALL,
+      activator,
+      space,
+      injector('RuntimeDefault'),
+    ]);
+    expect(about(inside)).toEqual(['ok', 'ok']);
+  });
+
   test('flags that an overlay needs and does not bring', async () => {
     const overlay = await renderOverlay(root, 'knative/overlays/gpu');
     expect(overlay.rendered.some(({ object: one }) => one.metadata.name === 'config-features')).toBe(true);

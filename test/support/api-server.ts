@@ -53,7 +53,7 @@ export async function startApiServer(
         groups: [...groups.keys()].filter((name) => name.includes('/')).map(groupOf),
       };
     const match =
-      /^\/(?:api\/(v1)|apis\/([^/]+\/[^/]+))(?:\/namespaces\/([^/]+))?(?:\/([^/]+))?(?:\/([^/]+))?$/.exec(
+      /^\/(?:api\/(v1)|apis\/([^/]+\/[^/]+))(?:\/namespaces\/([^/]+)(?=\/))?(?:\/([^/]+))?(?:\/([^/]+))?$/.exec(
         path,
       );
     const apiVersion = match?.[1] ?? match?.[2];

@@ -1,6 +1,7 @@
 import type { Finding } from '../../cluster/finding.ts';
 import { checkKnative } from '../../cluster/knative.ts';
 import { type Cluster, createCluster } from '../../cluster/kubectl.ts';
+import { checkMesh } from '../../cluster/mesh.ts';
 import { checkDeployed, checkNeeds, namespaceOf } from '../../cluster/objects.ts';
 import { overlayFolder } from '../../cluster/overlay.ts';
 import { checkStores } from '../../cluster/stores.ts';
@@ -29,6 +30,7 @@ export async function examine(cluster: Cluster, root: string, folder: string): P
   const namespace = namespaceOf(overlay);
   return [
     ...(await checkKnative(cluster, overlay)),
+    ...(await checkMesh(cluster, overlay)),
     ...(await checkNeeds(cluster, overlay)),
     ...(await checkDeployed(cluster, namespace)),
     ...(await checkStores(cluster, overlay, namespace)),

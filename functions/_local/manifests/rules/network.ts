@@ -6,7 +6,7 @@ const POLICY = 'networking.k8s.io/v1/NetworkPolicy';
 
 /**
  * Pods that operators and Knative make of other objects, by the labels they give them: policies select these too.
- * (CloudNativePG; Knative's RabbitMQ Broker; EventTransform.)
+ * (CloudNativePG; Knative's RabbitMQ Broker; EventTransform; cert-manager.)
  */
 const MADE: Record<string, (object: Fields) => Labels[]> = {
   'postgresql.cnpg.io/v1/Cluster': ({ metadata }) => [{ 'cnpg.io/cluster': metadata.name }],
@@ -17,6 +17,7 @@ const MADE: Record<string, (object: Fields) => Labels[]> = {
   'eventing.knative.dev/v1alpha1/EventTransform': () => [
     { 'eventing.knative.dev/event-transform-jsonata': 'true' },
   ],
+  'cert-manager.io/v1/ClusterIssuer': () => [{ 'acme.cert-manager.io/http01-solver': 'true' }],
 };
 
 type Labelled = Pick<Pod, 'labels' | 'namespace'>;
@@ -25,9 +26,11 @@ type Labelled = Pick<Pod, 'labels' | 'namespace'>;
 export function checkNetwork(overlay: Overlay): Problem[] {
   const policies = ofKind(overlay, POLICY);
   const pods: Labelled[] = podsOf(overlay);
+  const home = pods.find(({ labels }) => labels['knarr.dev/stage'])?.namespace ?? '';
   for (const { object } of overlay.rendered) {
     const made = MADE[`${object.apiVersion}/${object.kind}`]?.(object) ?? [];
-    for (const labels of made) pods.push({ labels, namespace: object.metadata.namespace ?? '' });
+    // What belongs to no namespace makes pods where it is used: beside the stages.
+    for (const labels of made) pods.push({ labels, namespace: object.metadata.namespace ?? home });
   }
   // Functions that `kn func` deploys are not in the overlay.
   if (!pods.some(({ labels }) => labels['knarr.dev/stage'])) return [];
