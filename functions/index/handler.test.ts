@@ -106,6 +106,21 @@ describe('batches', () => {
   });
 });
 
+test('vectors for a generation that the collection has left are dropped; those for its new one count', async () => {
+  const collection = 'moved';
+  const made = await index.chunked('moved', 3, { collection });
+  const generation = 'tiny.3.c32o4';
+  const { tenant, document, version } = made;
+  await index.documents.redriveAll({ tenant, collection, generation });
+  const chunks = await index.documents.chunks(made);
+  await index.documents.saveChunks({ ...made, generation }, { title: null, chunks });
+  expect(await index.receiveAll(embedded(made))).toEqual([]);
+  expect([await index.stateOf(made), await index.points(made)]).toEqual(['chunked', 0]);
+  const said = await index.receiveAll(embedded(made, 3, { generation }));
+  expect(said).toMatchObject([{ data: { document, version, generation, chunks: 3 } }]);
+  expect(await index.stateOf(made)).toBe('indexed');
+});
+
 describe('a version that is superseded', () => {
   test('mid-way: its late batches are dropped, and what it wrote goes with the new one', async () => {
     const old = await index.chunked('moving', 6, { collection: 'moving' });

@@ -4,7 +4,7 @@ import { type CloudEvent, type Emitted, type EventName, emit, eventName } from '
 import { problemOf } from '../_shared/runtime/problem.ts';
 import type { Context } from '../_shared/stage.ts';
 import type { DocumentStore, NewDeadLetter } from '../_shared/stores/documents/port.ts';
-import { errorOf, readLetter } from './letter.ts';
+import { errorOf, isPassing, readLetter } from './letter.ts';
 
 /** Which dead letters; without any, all of them. */
 export const Selection = z.object({
@@ -51,7 +51,7 @@ type Documents = Pick<DocumentStore, 'addDeadLetter' | 'fail' | 'version' | 'com
 
 /** As `document.failed` allows. */
 const MAX_REASON = 512;
-/** Events whose loss ends a document version. */
+/** Events that a document version waits for. */
 const OF_A_VERSION: readonly EventName[] = ['document.accepted', 'chunks.created', 'chunks.embedded'];
 const VersionReference = z.object({
   document: DocumentId,
@@ -61,8 +61,9 @@ const VersionReference = z.object({
 });
 
 /**
- * Keeps a dead letter, and ends what waited for it with its reason: the document version, or the asynchronous
- * question. Safe to repeat: everything said and written is the same the second time.
+ * Keeps a dead letter, and ends what waited for it with its reason: the asynchronous question, or the document version
+ * if it would fail again. Else the version goes on: the sweep sends it off, and ends it where that was in vain. Safe to
+ * repeat: everything said and written is the same the second time.
  */
 export async function takeDeadLetter(
   event: CloudEvent,
@@ -76,7 +77,9 @@ export async function takeDeadLetter(
   log.warn({ event: event.type, code: letter.code, destination: letter.destination }, 'dead letter');
 
   if (name === undefined) return undefined;
-  if (OF_A_VERSION.includes(name)) return failVersion(event, letter, documents);
+  if (OF_A_VERSION.includes(name)) {
+    return isPassing(letter) ? undefined : failVersion(event, letter, documents);
+  }
   if (name.startsWith('query.') && event.subject !== undefined) {
     await documents.completeAnswer(tenant, event.subject, 'failed', problemOf(errorOf(letter)));
   }

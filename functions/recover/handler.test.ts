@@ -56,6 +56,14 @@ const list = async (tenant: string, page: { limit?: number; cursor?: string | un
     { tenant, principals: ['*'], signal: AbortSignal.timeout(10_000) },
   )) as z.infer<typeof DeadLetterPage>;
 
+/** What a sweep says, after everything that waited in the outbox was lost. */
+async function sweep(): Promise<CloudEvent[]> {
+  await documents.ackOutbox((await documents.claimOutbox(1000)).map(({ id }) => id));
+  return deliver(
+    toCloudEvent('timer', emit('timer.fired', 'sweep', { task: 'sweep' }), { tenant: 'system' }),
+  );
+}
+
 async function accepted(tenant: string) {
   const { document, version, collection } = await documents.accept({
     tenant,
@@ -116,14 +124,21 @@ test('a letter of a version that has ended otherwise changes nothing', async () 
   expect((await documents.version({ tenant: 'late', ...now }))?.state).toBe('accepted');
 });
 
+test('a letter of a generation that the version has left is kept, and ends nothing', async () => {
+  const reference = await accepted('mover');
+  await documents.redriveAll({ tenant: 'mover', collection: 'default', generation: 'new' });
+  const batch = (generation: string) =>
+    emit('chunks.created', 'a', { ...reference, generation, batch: 0, batches: 1, chunks: [] });
+  expect(await deliver(dead(batch('g'), 'mover'))).toEqual([]);
+  expect((await documents.version({ tenant: 'mover', ...reference }))?.state).toBe('accepted');
+  expect((await list('mover')).dead_letters).toHaveLength(1);
+  expect(await deliver(dead(batch('new'), 'mover'))).toHaveLength(1);
+  expect((await documents.version({ tenant: 'mover', ...reference }))?.state).toBe('dead_lettered');
+});
+
 test('a sweep of all tenants says of each document whose it is', async () => {
   const tenants = ['north', 'south'];
   for (const tenant of tenants) await accepted(tenant);
-  const timer = toCloudEvent('timer', emit('timer.fired', 'sweep', { task: 'sweep' }), { tenant: 'system' });
-  const sweep = async () => {
-    await documents.ackOutbox((await documents.claimOutbox(1000)).map(({ id }) => id));
-    return deliver(timer);
-  };
   await sweep();
   const failed = (await sweep()).filter(({ tenant }) => tenants.includes(tenant as string));
   expect(failed.map(({ type, tenant, partitionkey }) => [type, tenant, partitionkey]).sort()).toEqual(
@@ -131,6 +146,31 @@ test('a sweep of all tenants says of each document whose it is', async () => {
   );
   expect(new Set(failed.map(({ id }) => id)).size).toBe(2);
 });
+
+test.each(['unavailable', 'internal', 'cancelled', '', 503, 429])(
+  'a failure that may pass (%j) ends a version when it was sent off again in vain',
+  async (code) => {
+    const tenant = `passing-${code}`;
+    const reference = await accepted(tenant);
+    const body = typeof code === 'string' && code !== '' ? { code, detail: 'not now' } : 'not now';
+    const more = { knativeerrorcode: typeof code === 'number' ? code : 503 };
+    expect(await deliver(dead(emit('document.accepted', 'a', reference), tenant, body, more))).toEqual([]);
+    const ref = { tenant, ...reference };
+    expect(await documents.version(ref)).toMatchObject({ state: 'accepted', error: null });
+    expect((await list(tenant)).dead_letters).toMatchObject([{ message: 'not now' }]);
+
+    const mine = (events: CloudEvent[]) => events.filter((event) => event.tenant === tenant);
+    expect(mine(await sweep())).toEqual([]);
+    expect(mine(await sweep())).toMatchObject([{ data: { ...reference, reason: 'not now' } }]);
+    expect(await documents.version(ref)).toMatchObject({
+      state: 'dead_lettered',
+      error: { message: 'not now' },
+    });
+    expect((await list(tenant)).dead_letters).toHaveLength(1);
+    expect(await documents.replay(tenant, {}, 10)).toBe(1);
+    expect(await documents.version(ref)).toMatchObject({ state: 'accepted', error: null });
+  },
+);
 
 test('an asynchronous question ends as failed, with problem details', async () => {
   await documents.createAnswer({ tenant: 'asking', principals: ['*'] }, 'q1', new Date(Date.now() + 60_000));

@@ -18,7 +18,13 @@ export interface SweepLimits {
 export interface SweepDeps {
   documents: Pick<
     DocumentStore,
-    'redriveStuck' | 'addDeadLetter' | 'fail' | 'version' | 'purgeOriginals' | 'purgeDeadLetters'
+    | 'redriveStuck'
+    | 'addDeadLetter'
+    | 'deadLetters'
+    | 'fail'
+    | 'version'
+    | 'purgeOriginals'
+    | 'purgeDeadLetters'
   >;
   originals: Pick<OriginalStore, 'delete'>;
   limits: SweepLimits;
@@ -37,7 +43,7 @@ const BATCH = 200;
 
 /**
  * Sends off again what stands still, whatever was lost: an event, a dead letter, the whole broker. What was sent off
- * often enough in vain ends as a dead letter. Then removes what has outlived its use.
+ * often enough in vain ends as a dead letter, with the reason of the one that it has, if any. Then removes what has outlived its use.
  */
 export async function sweep({
   deps: { documents, originals, limits },
@@ -54,8 +60,10 @@ export async function sweep({
     });
     for (const stuck of hopeless) {
       const letter = letterOf(stuck, limits.redriveAttempts);
-      await documents.addDeadLetter(letter);
-      const said = await failVersion(letter.event, letter, documents);
+      const earlier = await lastLetter(stuck, documents);
+      if (!earlier) await documents.addDeadLetter(letter);
+      const { code, message } = earlier ?? letter;
+      const said = await failVersion(letter.event, { ...letter, code, message }, documents);
       if (said) failed.push(said);
     }
     report.redriven += redriven;
@@ -74,6 +82,15 @@ export async function sweep({
 }
 
 type Stuck = Awaited<ReturnType<DocumentStore['redriveStuck']>>['hopeless'][number];
+
+/** What its last failure that the Broker gave up on left behind. */
+async function lastLetter(
+  { tenant, document, version }: Stuck,
+  documents: Pick<DocumentStore, 'deadLetters'>,
+): Promise<NewDeadLetter | undefined> {
+  const { items } = await documents.deadLetters(tenant, { subject: document, limit: 1 });
+  return items.find(({ event }) => (event.data as { version?: unknown } | undefined)?.version === version);
+}
 
 function letterOf({ tenant, document, version, collection, state }: Stuck, attempts: number): NewDeadLetter {
   const event = toCloudEvent(
