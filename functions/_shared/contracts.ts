@@ -48,10 +48,20 @@ export const EmbedOutput = z.object({
 });
 export type EmbedOutput = z.infer<typeof EmbedOutput>;
 
+/** Most hits of a search, and most that are read at once. */
+const MAX_HITS = 1000;
+
+/**
+ * Hits to ask for, since some are no longer current. A document has stale chunks only between its update and the index's
+ * clean-up, so half as many more than wanted are ample, nearly always; `ratherMore` is for when they were not.
+ */
+export const overfetch = (limit: number, ratherMore = false) =>
+  Math.min(MAX_HITS, ratherMore ? limit * 50 : limit + Math.max(5, Math.ceil(limit / 2)));
+
 export const SearchOptions = z.object({
   collection: CollectionName.default('default'),
   mode: SearchMode.default('hybrid'),
-  limit: z.int().min(1).max(1000).default(10),
+  limit: z.int().min(1).max(MAX_HITS).default(10),
   filter: Filter.optional(),
   /** Search-time breadth of the HNSW graph; higher finds more and takes longer. */
   ef: z.int().min(1).max(10_000).optional(),
@@ -78,7 +88,7 @@ export const SearchOutput = z.object({ hits: z.array(Hit), mode: SearchMode, deg
 export type SearchOutput = z.infer<typeof SearchOutput>;
 
 export const FetchInput = z.object({
-  hits: z.array(Hit).max(1000),
+  hits: z.array(Hit).max(MAX_HITS),
   /** Chunks to add before and after each hit; overlapping neighbours of one document become one passage. */
   neighbours: z.int().min(0).max(5).default(0),
 });

@@ -115,6 +115,15 @@ test("an event's principals decide, not the delivery's", async () => {
   expect(grounded.degraded).toEqual([]);
 });
 
+test('hits that are not current, and may hide others, are named', async () => {
+  const version = await indexed('current', ['one']);
+  const stale = (count: number) =>
+    Array.from({ length: count }, (_, chunk) => hit('current', version + 1, chunk));
+  const ask = async (count: number) => ground({ hits: [...stale(count), hit('current', version)], limit: 2 });
+  expect(await ask(5)).toMatchObject({ degraded: [], passages: [{ text: 'one' }] });
+  expect(await ask(6)).toMatchObject({ degraded: ['search.stale'], passages: [{ text: 'one' }] });
+});
+
 test('an event stays small: what does not fit is left out from the end, and named', async () => {
   const version = await indexed(
     'long',

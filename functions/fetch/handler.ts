@@ -1,4 +1,4 @@
-import type { FetchInput, FetchOutput, Passage } from '../_shared/contracts.ts';
+import { type FetchInput, type FetchOutput, overfetch, type Passage } from '../_shared/contracts.ts';
 import { type Emitted, type EventData, emit, MAX_EVENT_DATA_BYTES } from '../_shared/events.ts';
 import type { Caller, Context, EventContext } from '../_shared/stage.ts';
 import type { DocumentStore } from '../_shared/stores/documents/port.ts';
@@ -18,7 +18,8 @@ export function fetchPassages(input: FetchInput, context: Context<FetchDeps>): P
 
 /**
  * Grounds an asynchronous question: its principals come with the event. Passages that do not fit into an event are
- * left out from the end, which `degraded` names `fetch.truncated`.
+ * left out from the end, which `degraded` names `fetch.truncated`; `search.stale` says that hits which are not current
+ * may hide others that are.
  */
 export async function groundQuestion(
   { hits, ...ask }: EventData<'query.matched'>,
@@ -29,10 +30,15 @@ export async function groundQuestion(
   const found = await read({ hits, neighbours: ask.neighbours }, caller, context.deps);
   const wanted = found.passages.slice(0, ask.limit);
   const passages = fitting(wanted, MAX_EVENT_DATA_BYTES - ANSWER_BYTES - jsonBytes(ask));
+  const isShort = found.dropped > 0 && wanted.length < ask.limit && hits.length >= overfetch(ask.limit);
   return emit('query.grounded', context.event.subject ?? ask.query, {
     ...ask,
     passages,
-    degraded: passages.length < wanted.length ? [...ask.degraded, 'fetch.truncated'] : ask.degraded,
+    degraded: [
+      ...ask.degraded,
+      ...(passages.length < wanted.length ? ['fetch.truncated'] : []),
+      ...(isShort ? ['search.stale'] : []),
+    ],
     timings: { ...ask.timings, fetch: performance.now() - started },
   });
 }

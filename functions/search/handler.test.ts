@@ -318,6 +318,9 @@ describe('an asynchronous question', () => {
       matched.hits.map((_, n) => n),
     );
     expect(matched.degraded).toEqual(['search.truncated']);
+    // More than are wanted, as for a question whose asker waits: some may not be current.
+    const few = await match({ collection: 'long', mode: 'dense', vector: encodeVector(NORTH), limit: 10 });
+    expect([few.hits.length, few.degraded]).toEqual([15, []]);
   });
 
   test('that cannot succeed is answered with a status that no Broker retries', async () => {

@@ -1,4 +1,4 @@
-import type { SearchInput, SearchMode, SearchOutput } from '../_shared/contracts.ts';
+import { overfetch, type SearchInput, type SearchMode, type SearchOutput } from '../_shared/contracts.ts';
 import { KnarrError } from '../_shared/errors.ts';
 import { batchBySize, type Emitted, type EventData, emit, MAX_EVENT_DATA_BYTES } from '../_shared/events.ts';
 import { parseGenerationId } from '../_shared/generation.ts';
@@ -19,7 +19,7 @@ export function search(input: SearchInput, context: Context<SearchDeps>): Promis
 
 /**
  * Searches for an asynchronous question, whose principals come with the event. Hits that do not fit into an event are
- * left out from the end, which `degraded` names `search.truncated`.
+ * left out from the end, which `degraded` names `search.truncated` when fewer are left than are wanted.
  */
 export async function matchQuestion(
   { vector, model, ...ask }: EventData<'query.embedded'>,
@@ -27,10 +27,12 @@ export async function matchQuestion(
 ): Promise<Emitted> {
   const started = performance.now();
   const caller = { ...context, principals: ask.principals };
-  const { hits, degraded } = await find({ ...ask, query: ask.question, vector, model }, caller, context.deps);
+  const limit = overfetch(ask.limit);
+  const input = { ...ask, query: ask.question, vector, model, limit };
+  const { hits, degraded } = await find(input, caller, context.deps);
   const room = MAX_EVENT_DATA_BYTES - Buffer.byteLength(JSON.stringify(ask));
   const [fitting = []] = batchBySize(hits, room);
-  const cut = fitting.length < hits.length ? ['search.truncated'] : [];
+  const cut = fitting.length < Math.min(hits.length, ask.limit) ? ['search.truncated'] : [];
   return emit('query.matched', ask.query, {
     ...ask,
     hits: fitting,

@@ -70,6 +70,35 @@ test('asks for more hits than wanted, since fetch drops the stale ones', async (
   expect(asked).toBe(15);
 });
 
+test('asks once more, with more, when stale hits leave too few', async () => {
+  /** So many hits at the top are stale. */
+  const behind = async (stale: number, budget_ms?: number, slow?: QuestionStages['search']) => {
+    const asked: number[] = [];
+    const found = await search(
+      SearchRequest.parse({ query: 'q', limit: 10, ...(budget_ms !== undefined && { budget_ms }) }),
+      call(),
+      options({
+        search: async (input, step) => {
+          asked.push(input.limit);
+          const search = asked.length > 1 ? (slow ?? working.search) : working.search;
+          const output = await search(input, step);
+          return { ...output, hits: output.hits.slice(0, 600) };
+        },
+        fetch: async ({ hits }) => ({
+          passages: hits.slice(stale).map(({ chunk }) => passage(chunk)),
+          dropped: Math.min(stale, hits.length),
+        }),
+      }),
+    );
+    return [asked, found.passages.length, found.degraded];
+  };
+  expect(await behind(5)).toEqual([[15], 10, []]);
+  expect(await behind(15)).toEqual([[15, 500], 10, []]);
+  expect(await behind(495)).toEqual([[15, 500], 5, ['search.stale']]);
+  const late = fails(new KnarrError('deadline_exceeded', 'late'));
+  expect(await behind(8, 5000, late)).toEqual([[15, 500], 7, ['search.stale']]);
+});
+
 test.each([
   ['fails', fails(new KnarrError('unavailable', 'busy'))],
   ['is late', never],

@@ -1,14 +1,15 @@
-import type {
-  EmbedInput,
-  EmbedOutput,
-  FetchInput,
-  FetchOutput,
-  GenerateInput,
-  GenerateOutput,
-  Passage,
-  SearchInput,
-  SearchMode,
-  SearchOutput,
+import {
+  type EmbedInput,
+  type EmbedOutput,
+  type FetchInput,
+  type FetchOutput,
+  type GenerateInput,
+  type GenerateOutput,
+  overfetch,
+  type Passage,
+  type SearchInput,
+  type SearchMode,
+  type SearchOutput,
 } from '../../_shared/contracts.ts';
 import { KnarrError } from '../../_shared/errors.ts';
 import { withSignal } from '../../_shared/runtime/call.ts';
@@ -52,12 +53,6 @@ const EMBED_SHARE = 0.5;
 const SEARCH_SHARE = 0.7;
 const FETCH_SHARE = 0.8;
 
-/**
- * Hits asked for beyond the limit, since fetch drops those that are no longer current.
- * A document has stale chunks only between its update and the index's clean-up, so half as many more are ample.
- */
-const overfetch = (limit: number) => Math.min(1000, limit + Math.max(5, Math.ceil(limit / 2)));
-
 /** The call with the deadline that the request's budget gives it, counted from now: waiting for a turn is part of it. */
 export function within<C extends Call>(
   { budget_ms }: Pick<SearchRequest, 'budget_ms'>,
@@ -82,7 +77,7 @@ export async function retrieve(
   call: Call,
   options: PipelineOptions,
 ): Promise<Retrieval> {
-  const { budget_ms, neighbours, ...search } = request;
+  const { budget_ms, ...search } = request;
   const { deadline = 0 } = within(request, call, options);
   const retrieval: Retrieval = {
     passages: [],
@@ -93,22 +88,29 @@ export async function retrieve(
     budget: budgetUntil(deadline),
     startedAt: performance.now(),
   };
-  const { timings, degraded, budget } = retrieval;
+  const { degraded } = retrieval;
   const missing = ['search', 'fetch'];
   try {
     const embedded =
       request.mode === 'lexical' ? undefined : await embedQuery(request, call, retrieval, options);
-    const input = { ...search, ...embedded, mode: retrieval.mode, limit: overfetch(request.limit) };
-    const { hits, ...searched } = await timed(timings, 'search', () =>
-      budget.run(call, (step) => options.stages.search(input, step), SEARCH_SHARE),
-    );
-    missing.shift();
-    retrieval.mode = searched.mode;
-    degraded.push(...searched.degraded);
-    const { passages } = await timed(timings, 'fetch', () =>
-      budget.run(call, (step) => options.stages.fetch({ hits, neighbours }, step), FETCH_SHARE),
-    );
-    retrieval.passages = passages.slice(0, request.limit);
+    const find = async (limit: number): Promise<boolean> => {
+      const input = { ...search, ...embedded, mode: retrieval.mode };
+      const found = await searchAndFetch({ ...input, limit }, call, retrieval, options, () =>
+        missing.shift(),
+      );
+      retrieval.mode = found.mode;
+      retrieval.passages = found.passages.slice(0, request.limit);
+      degraded.push(...found.degraded);
+      return found.dropped > 0 && found.passages.length < request.limit && found.hits.length === limit;
+    };
+    if (await find(overfetch(request.limit))) {
+      // What is no longer current fills the top, and hides what is.
+      const isStillShort = await find(overfetch(request.limit, true)).catch((thrown) => {
+        if (!KnarrError.from(thrown).retryable) throw thrown;
+        return true;
+      });
+      if (isStillShort) degraded.push('search.stale');
+    }
   } catch (thrown) {
     const error = KnarrError.from(thrown);
     if (error.code !== 'deadline_exceeded' || budget_ms === undefined) throw error;
@@ -116,6 +118,23 @@ export async function retrieve(
     retrieval.complete = false;
   }
   return retrieval;
+}
+
+async function searchAndFetch(
+  { neighbours, ...input }: SearchInput & Pick<FetchInput, 'neighbours'>,
+  call: Call,
+  { timings, budget }: Retrieval,
+  { stages }: PipelineOptions,
+  searched: () => void,
+): Promise<SearchOutput & FetchOutput> {
+  const found = await timed(timings, 'search', () =>
+    budget.run(call, (step) => stages.search(input, step), SEARCH_SHARE),
+  );
+  searched();
+  const fetched = await timed(timings, 'fetch', () =>
+    budget.run(call, (step) => stages.fetch({ hits: found.hits, neighbours }, step), FETCH_SHARE),
+  );
+  return { ...found, ...fetched };
 }
 
 /** The query's vector; undefined, and the search lexical, when a hybrid search has to do without. */
@@ -200,8 +219,9 @@ async function timed<T>(timings: Timings, step: string, work: () => Promise<T>):
   try {
     return await work();
   } finally {
-    timings[step] = since(startedAt);
+    timings[step] = rounded((timings[step] ?? 0) + since(startedAt));
   }
 }
 
-const since = (startedAt: number) => Math.round((performance.now() - startedAt) * 100) / 100;
+const since = (startedAt: number) => rounded(performance.now() - startedAt);
+const rounded = (milliseconds: number) => Math.round(milliseconds * 100) / 100;
