@@ -45,7 +45,7 @@ async function poison(knarr: Api): Promise<void> {
   await letterOf(knarr, 'broken', 2);
 }
 
-/** A subscriber cannot be reached for longer than the Broker tries: the document waits as a dead letter. */
+/** A subscriber cannot be reached for longer than the Broker tries: the document goes on, with a dead letter until then. */
 async function outage({ cluster, namespace, knarr, figures }: Context): Promise<void> {
   const trigger = await cluster.get('trigger', TRIGGER, namespace);
   const subscribe = async (subscriber: Fields) => {
@@ -68,12 +68,14 @@ async function outage({ cluster, namespace, knarr, figures }: Context): Promise<
       [performance.now() - started],
       'document',
     );
-    assert.equal((await ended(knarr, 'outage')).state, 'dead_lettered');
+    assert.equal((await knarr.api('GET', '/v1/documents/outage')).body.state, 'accepted');
   } finally {
     await subscribe({ uri: null, ref: trigger?.spec.subscriber.ref });
   }
   const replayed = performance.now();
-  await replay(knarr, letter.id);
+  // The sweep may have been quicker: then the letter is gone.
+  const { status } = await knarr.api('POST', `/v1/dead-letters/${letter.id}/replay`);
+  assert.ok(status === 202 || status === 404, `the replay was answered ${status}`);
   await eventually('the replayed document is indexed', PATIENCE, async () => {
     const { body } = await knarr.api('GET', '/v1/documents/outage');
     return body.state === 'indexed';

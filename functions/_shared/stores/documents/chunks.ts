@@ -81,7 +81,13 @@ export function chunks(
          where tenant = $1 and document = $2 and version = $3 and state = 'embedded' and indexed_chunks = chunks`,
         [tenant, document, version],
       );
-      return affected === 1;
+      if (affected === 0) return false;
+      // In a statement of its own: a replay takes letter and version the other way round.
+      await database.query(
+        `delete from dead_letters where tenant = $1 and subject = $2 and event->'data'->'version' = to_jsonb($3::integer)`,
+        [tenant, document, version],
+      );
+      return true;
     },
 
     async currentChunks({ tenant, principals }, hits, neighbours) {

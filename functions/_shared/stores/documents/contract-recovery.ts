@@ -168,7 +168,7 @@ export function recoveryContract(opened: () => DocumentStore): void {
   });
 
   describe('a dead letter', () => {
-    async function failed(tenant: string, document: string, id = document): Promise<DocumentRef> {
+    async function lettered(tenant: string, document: string, id = document): Promise<DocumentRef> {
       const ref = await accepted(tenant, document);
       await drain(tenant);
       const data = { document, version: ref.version, collection: 'default' };
@@ -181,6 +181,10 @@ export function recoveryContract(opened: () => DocumentStore): void {
         destination: 'http://ingest',
         receivedAt: new Date().toISOString(),
       });
+      return ref;
+    }
+    async function failed(tenant: string, document: string, id = document): Promise<DocumentRef> {
+      const ref = await lettered(tenant, document, id);
       await opened().fail(ref, { code: 'unprocessable', message: 'broken' });
       return ref;
     }
@@ -267,6 +271,22 @@ export function recoveryContract(opened: () => DocumentStore): void {
       expect(await opened().replay(tenant, {}, 1)).toBe(1);
       expect(await opened().replay(tenant, {}, 10)).toBe(1);
       expect(await ids(other)).toEqual(['a']);
+    });
+
+    test('of a version that goes on is gone when that is indexed; a replay sends it off at once', async () => {
+      const tenant = newTenant();
+      await lettered(tenant, 'other');
+      const ref = await lettered(tenant, 'a');
+      expect(await opened().replay(tenant, { id: 'a' }, 10)).toBe(1);
+      expect(await drain(tenant)).toMatchObject([{ data: { document: 'a', version: 1 } }]);
+      await lettered(tenant, 'b');
+      expect(await ids(tenant)).toEqual(['b', 'other']);
+      for (const document of ['a', 'b']) {
+        await opened().saveChunks({ ...ref, document }, { title: null, chunks: [CHUNK] });
+        await opened().recordIndexed({ ...ref, document }, [0]);
+        expect(await opened().complete({ ...ref, document })).toBe(true);
+      }
+      expect(await ids(tenant)).toEqual(['other']);
     });
 
     test('goes with the document it tells of', async () => {

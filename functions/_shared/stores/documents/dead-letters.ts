@@ -193,7 +193,7 @@ function versionIn({ data }: CloudEvent): number | undefined {
   return typeof version === 'number' ? version : undefined;
 }
 
-/** Opens the version again that a failure had ended, and sends it off. */
+/** Sends a version off that is not indexed; one that a failure had ended is open again. */
 async function reopen(tx: Queryable, ref: DocumentRef): Promise<void> {
   const { tenant, document, version } = ref;
   const db = tx.kysely<Tables>();
@@ -209,7 +209,7 @@ async function reopen(tx: Queryable, ref: DocumentRef): Promise<void> {
     .where('tenant', '=', tenant)
     .where('document', '=', document)
     .where('version', '=', version)
-    .where('state', '=', 'dead_lettered')
+    .where('state', 'in', ['dead_lettered', 'accepted', 'chunked', 'embedded'])
     .executeTakeFirst();
   if (numUpdatedRows === 0n) return;
   // Points of a version that had failed may have been cleared away since.

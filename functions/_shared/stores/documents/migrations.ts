@@ -8,6 +8,7 @@ export const migrations: Record<string, Migration> = {
   '0001_documents': { up: documents },
   '0002_messages': { up: messages },
   '0003_rebuilding': { up: rebuilding },
+  '0004_letters_of_a_document': { up: lettersOfADocument },
 };
 
 async function documents(db: Kysely<unknown>): Promise<void> {
@@ -136,4 +137,8 @@ async function rebuilding(db: Kysely<unknown>): Promise<void> {
   await sql`alter table versions add column rebuilding boolean not null default false`.execute(db);
   await sql`create index versions_rebuilding on versions (tenant, collection)
     where rebuilding and state in ('accepted', 'chunked', 'embedded')`.execute(db);
+}
+
+async function lettersOfADocument(db: Kysely<unknown>): Promise<void> {
+  await sql`create index dead_letters_subject on dead_letters (tenant, subject)`.execute(db);
 }

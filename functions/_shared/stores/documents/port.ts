@@ -219,7 +219,7 @@ export interface DocumentStore {
    * or has moved to another generation.
    */
   recordIndexed(ref: BuiltRef, ordinals: number[]): Promise<{ indexed: number; total: number }>;
-  /** Makes a version `indexed` whose chunks all are; true on the one call that does. */
+  /** Makes a version `indexed` whose chunks all are, and forgets its dead letters; true on the one call that does. */
   complete(ref: DocumentRef): Promise<boolean>;
   /** Records that the vector store has let go of a deleted document. */
   recordRemoved(tombstone: DocumentRef): Promise<void>;
@@ -278,7 +278,10 @@ export interface DocumentStore {
     options: DeadLetterFilter & { limit: number; cursor?: string | undefined },
   ): Promise<Page<DeadLetter>>;
   deadLetter(tenant: string, id: string): Promise<DeadLetter | undefined>;
-  /** Says the events of matching letters again, oldest first, at most `limit`; what they had ended is open again. Returns how many. */
+  /**
+   * Says the events of matching letters again, oldest first, at most `limit`; a version that they had ended is open again,
+   * one that goes on begins anew. Returns how many.
+   */
   replay(tenant: string, filter: DeadLetterFilter, limit: number): Promise<number>;
   /** Forgets letters that were replayed that long ago. */
   purgeDeadLetters(olderThanMs: number): Promise<void>;
