@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { knob } from '../config.ts';
+import { integer, knob } from '../config.ts';
 import { originalKnobs } from './originals/knobs.ts';
 import { qdrantKnobs } from './vectors/qdrant/knobs.ts';
 
@@ -14,6 +14,11 @@ export const storeKnobs = {
     postgresUrl,
     'PostgreSQL for documents, versions, chunks, outbox, dead letters and answers. Unset: the embedded database.',
     { secret: true },
+  ),
+  databaseConnections: knob(
+    'KNARR_DATABASE_CONNECTIONS',
+    integer(10, 1, 1000),
+    'Connections to PostgreSQL that one process holds at most. Times the most pods that there may be it has to stay below max_connections.',
   ),
   dataDir: knob(
     'KNARR_DATA_DIR',

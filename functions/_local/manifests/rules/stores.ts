@@ -8,12 +8,14 @@ import {
   type Problem,
   type Rendered,
 } from '../model.ts';
-import { podsOf } from '../pods.ts';
+import { type EnvVar, podsOf } from '../pods.ts';
 import { selects } from '../selectors.ts';
-import { isCron } from '../values.ts';
+import { isCron, quantity } from '../values.ts';
 
-/** As `openPostgres` holds at most. */
+/** As KNARR_DATABASE_CONNECTIONS says by default. */
 const CONNECTIONS_PER_POD = 10;
+/** That one of PostgreSQL's processes takes, about. */
+const BYTES_PER_CONNECTION = 10e6;
 /** For people, backups and replication. */
 const SPARE_CONNECTIONS = 20;
 
@@ -113,25 +115,27 @@ function checkRecommendation(rendered: Rendered, overlay: Overlay): Problem[] {
   return problems;
 }
 
-/** All pods that autoscaling may make find a connection. */
+/** All pods that autoscaling may make find a connection, and the server has memory for all of them. */
 function checkPostgres(rendered: Rendered, overlay: Overlay): Problem[] {
-  const pods = overlay.rendered
+  const needed = overlay.rendered
     .filter(({ object }) => isKnativeService(object))
-    .filter(({ object }) =>
-      (object.spec.template.spec.containers[0].env ?? []).some(
-        ({ name }: { name: string }) => name === 'DATABASE_URL',
-      ),
-    )
-    .reduce(
-      (sum, { object }) =>
-        sum + Number(object.spec.template.metadata.annotations['autoscaling.knative.dev/max-scale'] ?? 0),
-      0,
-    );
-  const needed = pods * CONNECTIONS_PER_POD + SPARE_CONNECTIONS;
-  const allowed = Number(rendered.object.spec.postgresql?.parameters?.max_connections ?? 100);
-  if (allowed >= needed) return [];
+    .reduce((sum, { object }) => {
+      const env: EnvVar[] = object.spec.template.spec.containers[0].env ?? [];
+      if (!env.some(({ name }) => name === 'DATABASE_URL')) return sum;
+      const each = env.find(({ name }) => name === 'KNARR_DATABASE_CONNECTIONS')?.value;
+      const pods = object.spec.template.metadata.annotations['autoscaling.knative.dev/max-scale'];
+      return sum + Number(pods ?? 0) * Number(each ?? CONNECTIONS_PER_POD);
+    }, SPARE_CONNECTIONS);
+  const { postgresql, resources } = rendered.object.spec;
+  const { max_connections: allowed = 100, shared_buffers: shared = '128MB' } = postgresql?.parameters ?? {};
   const path = ['spec', 'postgresql', 'parameters', 'max_connections'];
-  return [{ rendered, path, message: `is ${allowed}, but the stages at their max-scale need ${needed}` }];
+  if (Number(allowed) < needed)
+    return [{ rendered, path, message: `is ${allowed}, but the stages at their max-scale need ${needed}` }];
+  const buffers = quantity(String(shared).replace(/B$/, 'i').replace('ki', 'Ki')) ?? 0;
+  const memory = quantity(resources?.limits?.memory) ?? Number.POSITIVE_INFINITY;
+  if (buffers + Number(allowed) * BYTES_PER_CONNECTION <= memory) return [];
+  const message = `${allowed} connections beside ${shared} of buffers take more than ${resources.limits.memory} of memory`;
+  return [{ rendered, path, message }];
 }
 
 function checkSchedule(rendered: Rendered, seconds: boolean): Problem[] {

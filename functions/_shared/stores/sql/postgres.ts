@@ -6,7 +6,7 @@ export interface PostgresOptions {
   /** `postgres://user:password@host:port/database?…` */
   url: string;
   /** Connections held at most. */
-  maxConnections?: number;
+  maxConnections?: number | undefined;
   /** Longest wait for the answer to a statement, milliseconds. Default: longer than the server itself allows one to take. */
   answerMs?: number;
 }

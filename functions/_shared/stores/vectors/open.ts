@@ -18,7 +18,8 @@ export async function openVectors(
   if (qdrantUrl !== undefined) {
     return openQdrantVectors({ ...config, qdrantUrl }, postgresAnalyzer(database));
   }
-  if (vectorDatabaseUrl !== undefined) return openOwn(openPostgres({ url: vectorDatabaseUrl }));
+  if (vectorDatabaseUrl !== undefined)
+    return openOwn(openPostgres({ url: vectorDatabaseUrl, maxConnections: config.databaseConnections }));
   if (vectorStore !== 'embedded' || database.dialect === 'pglite') return openPgVectors(database);
   return openOwn(await openPGlite({ dataDir: join(dataDir, 'vectors') }));
 }
