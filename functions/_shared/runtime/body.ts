@@ -13,24 +13,27 @@ const DECODERS = {
 /**
  * The whole body, decompressed. Reading stops as soon as `limit` bytes are exceeded, before or after decompression.
  * Throws `too_large`, `unsupported_media_type` for an unknown content encoding, `invalid_request` for broken compression
- * and `cancelled` when the sender breaks off.
+ * and `cancelled` when the sender breaks off. `grow` is told of bytes before they are kept, of all at once where the sender
+ * says how many they are; what it throws is thrown.
  */
-export async function readBody(request: Request, limit: number): Promise<Uint8Array> {
+export async function readBody(
+  request: Request,
+  limit: number,
+  grow: (bytes: number) => void = () => {},
+): Promise<Uint8Array> {
   const declared = Number(request.headers.get('content-length') ?? Number.NaN);
   if (declared > limit) throw tooLarge(limit);
   const encoding = encodingOf(request);
   if (encoding === 'identity' && declared >= 0) {
+    grow(declared);
     return new Uint8Array(await request.arrayBuffer().catch(brokenOff));
   }
   const parts: Uint8Array[] = [];
-  for await (const part of bodyStream(request, limit)) parts.push(part);
+  for await (const part of bodyStream(request, limit)) {
+    grow(part.byteLength);
+    parts.push(part);
+  }
   return Buffer.concat(parts);
-}
-
-/** How many bytes {@link readBody} may give: as many as the sender says, else the limit. */
-export function largestBody(request: Request, limit: number): number {
-  const declared = Number(request.headers.get('content-length') ?? Number.NaN);
-  return encodingOf(request) === 'identity' && declared >= 0 ? Math.min(declared, limit) : limit;
 }
 
 /** The body as a stream of decompressed bytes, with the same limits and errors as {@link readBody}. */

@@ -49,7 +49,7 @@ test('bodies for which there is no room beside others are refused before they ar
   const first = put('large', 1500, large.body);
   const refused = [
     await put('a', 1, unread()),
-    await put('a', undefined, unread()),
+    await put('a', undefined, 'unsaid'),
     await send('PUT', '/v1/documents/a', 'application/json', 50, unread()),
     await send('PUT', '/v1/documents/a', 'multipart/form-data; boundary=x', 50, unread()),
     await send('POST', '/v1/embeddings', 'application/json', 50, unread()),

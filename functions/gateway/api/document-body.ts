@@ -2,7 +2,7 @@ import { z } from '@hono/zod-openapi';
 import { CollectionName } from '../../_shared/contracts.ts';
 import { KnarrError } from '../../_shared/errors.ts';
 import { parseJson } from '../../_shared/json.ts';
-import { largestBody, readBody } from '../../_shared/runtime/body.ts';
+import { readBody } from '../../_shared/runtime/body.ts';
 import { validate } from '../../_shared/runtime/problem.ts';
 import { type AcceptDeps, type Incoming, readRaw, readSubmission } from '../accept/accept.ts';
 import { documentType, MEDIA_TYPES } from '../accept/media.ts';
@@ -52,10 +52,6 @@ export async function readIncoming(
   signal: AbortSignal,
 ): Promise<Incoming> {
   const contentType = c.req.header('content-type') ?? '';
-  const upTo = (limit: number) => {
-    room.grow(largestBody(c.req.raw, limit));
-    return limit;
-  };
   const [type = ''] = contentType.toLowerCase().split(';');
   if (type.trim() === 'application/json') {
     if (Object.keys(query).length > 0) {
@@ -65,19 +61,19 @@ export async function readIncoming(
       );
     }
     // Base64 takes 4 bytes for 3, escaped text at most 6 for 1; text seldom has more than a few escapes.
-    const json = await readJson(c, upTo(deps.maxDocumentBytes * 2 + ENVELOPE_BYTES));
+    const json = await readJson(c, deps.maxDocumentBytes * 2 + ENVELOPE_BYTES, room);
     return readSubmission(validate(Submission, json, 'The body'), deps, signal);
   }
   if (type.trim() === 'multipart/form-data') {
     return readMultipart(
-      await readBody(c.req.raw, upTo(deps.maxDocumentBytes + ENVELOPE_BYTES)),
+      await readBody(c.req.raw, deps.maxDocumentBytes + ENVELOPE_BYTES, room.grow),
       contentType,
       query,
     );
   }
   // Refused before its bytes are read.
   documentType(contentType);
-  return readRaw(await readBody(c.req.raw, upTo(deps.maxDocumentBytes)), contentType, describe(query));
+  return readRaw(await readBody(c.req.raw, deps.maxDocumentBytes, room.grow), contentType, describe(query));
 }
 
 async function readMultipart(body: Uint8Array, contentType: string, query: DocumentQuery): Promise<Incoming> {

@@ -1,7 +1,6 @@
 import { z } from '@hono/zod-openapi';
 import { EmbedInput } from '../../_shared/contracts.ts';
 import { KnarrError } from '../../_shared/errors.ts';
-import { largestBody } from '../../_shared/runtime/body.ts';
 import { validate } from '../../_shared/runtime/problem.ts';
 import type { Call } from '../../_shared/stage.ts';
 import { decodeVector } from '../../_shared/vectors.ts';
@@ -62,10 +61,9 @@ export function embeddingRoutes(api: Api, deps: GatewayDeps): void {
     async ({ c, call }) => {
       const room = deps.bodies.open();
       try {
-        room.grow(largestBody(c.req.raw, deps.limits.maxEmbeddingBytes));
         const request = validate(
           EmbeddingRequest,
-          await readJson(c, deps.limits.maxEmbeddingBytes),
+          await readJson(c, deps.limits.maxEmbeddingBytes, room),
           'The body',
         );
         const deadline = Date.now() + deps.limits.defaultBudgetMs;

@@ -10,6 +10,7 @@ import type { Role } from '../../_shared/stores/access/port.ts';
 import { traceId } from '../../_shared/telemetry/trace.ts';
 import type { Writer } from '../accept/writer.ts';
 import { type Identity, includesRole } from '../auth/identity.ts';
+import type { Room } from '../limits/bodies.ts';
 
 /** A call of the API: by whom, in which trace. */
 export type ApiCall = Call & Identity;
@@ -126,13 +127,17 @@ export function requireOperator(call: ApiCall): void {
 
 const DEFAULT_MAX_BYTES = 1024 * 1024;
 
-/** The request's JSON body. Throws `unsupported_media_type`, `too_large` and `invalid_request`. */
-export async function readJson(c: ApiContext, maxBytes = DEFAULT_MAX_BYTES): Promise<unknown> {
+/** The request's JSON body, for which it takes room. Throws `unsupported_media_type`, `too_large` and `invalid_request`. */
+export async function readJson(
+  c: ApiContext,
+  maxBytes = DEFAULT_MAX_BYTES,
+  room?: Pick<Room, 'grow'>,
+): Promise<unknown> {
   const [type = ''] = (c.req.header('content-type') ?? '').split(';');
   if (!/^application\/([\w.-]+\+)?json$/i.test(type.trim())) {
     throw new KnarrError('unsupported_media_type', 'The body must be application/json.');
   }
-  return parseJson(decodeUtf8(await readBody(c.req.raw, maxBytes)));
+  return parseJson(decodeUtf8(await readBody(c.req.raw, maxBytes, room?.grow)));
 }
 
 /** A whole number in a query string. */
