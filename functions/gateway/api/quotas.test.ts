@@ -115,6 +115,18 @@ describe('quotas', () => {
     expect((await again).headers.get('ratelimit')).toBe('"questions";r=2');
   });
 
+  test('bound the questions that a tenant will have answered later', async () => {
+    const { as, writer } = await tenantWith({ questions: 2 });
+    await writer('PUT', '/v1/documents/a', { text: 'x' });
+    const reader = await as('reader');
+    const ask = () => reader('POST', '/v1/rag', { question: 'x' }, { headers: { prefer: 'respond-async' } });
+    const asked = await Promise.all([ask(), ask(), ask()]);
+    expect(asked.map(({ status }) => status).toSorted()).toEqual([202, 202, 429]);
+    const refused = asked.find(({ status }) => status === 429);
+    expect(refused?.headers.get('ratelimit-policy')).toBe('"questions";q=2;qu="concurrent-requests"');
+    expect(refused?.headers.get('retry-after')).toBe('1');
+  });
+
   test('that were changed hold at once', async () => {
     const { tenant, writer } = await tenantWith({ documents: 1 });
     const operator = await guarded.caller('admin', { tenant: 'house' });

@@ -26,6 +26,6 @@ export const quotaKnobs = {
   quotaQuestions: knob(
     'KNARR_QUOTA_QUESTIONS',
     integer(0, 0, 100_000),
-    'Questions, searches and embedding requests of a tenant at work at once, in each replica; 0: as many as KNARR_MAX_QUESTIONS.',
+    'Questions, searches and embedding requests of a tenant at work at once, in each replica, and as many asynchronous questions that are not answered yet; 0: as many as KNARR_MAX_QUESTIONS, and any number.',
   ),
 };

@@ -10,14 +10,14 @@ import type { Answer, Question } from './question.ts';
 /** Every event of the question carries it, beside what the stages add: half an event is left for that. */
 const MAX_ASK_BYTES = MAX_EVENT_BYTES / 2;
 
-type QueryDeps = Pick<GatewayDeps, 'documents' | 'publisher' | 'limits'>;
+type QueryDeps = Pick<GatewayDeps, 'documents' | 'publisher' | 'limits' | 'quotas'>;
 
 /**
  * Puts a question on the event path and gives the id under which its answer will be found. Throws
- * `unknown_collection`, and `unavailable` when the broker does not take it.
+ * `unknown_collection`, `too_many_requests` beyond the tenant's quota of questions, and `unavailable` when the broker does not take it.
  */
 export async function askLater(question: Question, call: Call, deps: QueryDeps): Promise<string> {
-  const { documents, publisher, limits } = deps;
+  const { documents, publisher, limits, quotas } = deps;
   const { tenant, principals, traceparent, signal } = call;
   if (!(await documents.mayEnter(call, question.collection))) {
     throw new KnarrError('unknown_collection', `There is no collection ${question.collection}.`);
@@ -32,7 +32,16 @@ export async function askLater(question: Question, call: Call, deps: QueryDeps):
     );
   }
   const deadline = new Date(Date.now() + (budget_ms ?? limits.asyncBudgetMs));
-  await documents.createAnswer(call, id, new Date(deadline.getTime() + limits.answerTtlMs));
+  const keptMs = limits.answerTtlMs;
+  const { questions } = await quotas.quota(tenant);
+  const limit = questions === null ? undefined : { most: questions, keptMs };
+  if (!(await documents.createAnswer(call, id, new Date(deadline.getTime() + keptMs), limit))) {
+    throw new KnarrError(
+      'too_many_requests',
+      `${questions} questions of this tenant are being answered; try again shortly.`,
+      { headers: quotas.headers(tenant) },
+    );
+  }
   const event = toCloudEvent('gateway', emit('query.asked', id, data), {
     tenant,
     deadline: deadline.toISOString(),

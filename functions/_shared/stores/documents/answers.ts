@@ -1,4 +1,4 @@
-import { sql } from 'kysely';
+import { type Kysely, sql } from 'kysely';
 import type { Database } from '../sql/database.ts';
 import type { Answer, DocumentStore } from './port.ts';
 import type { Tables } from './tables.ts';
@@ -13,21 +13,26 @@ export function answers(
 ): Pick<DocumentStore, 'createAnswer' | 'completeAnswer' | 'answer'> {
   const db = database.kysely<Tables>();
   return {
-    async createAnswer({ tenant, principals }, id, expiresAt) {
+    async createAnswer({ tenant, principals }, id, expiresAt, limit) {
       await sql`delete from answers where (tenant, id) in (
         select tenant, id from answers where expires_at < now() limit ${PURGE}::integer for update skip locked
       )`.execute(db);
-      await db
-        .insertInto('answers')
-        .values({
-          tenant,
-          id,
-          principals: [...principals],
-          state: 'pending',
-          result: null,
-          expires_at: expiresAt,
-        })
-        .execute();
+      return database.transaction(async (tx) => {
+        const db = tx.kysely<Tables>();
+        if (limit && (await pendingOf(db, tenant, limit.keptMs)) >= limit.most) return false;
+        await db
+          .insertInto('answers')
+          .values({
+            tenant,
+            id,
+            principals: [...principals],
+            state: 'pending',
+            result: null,
+            expires_at: expiresAt,
+          })
+          .execute();
+        return true;
+      });
     },
 
     async completeAnswer(tenant, id, state, result) {
@@ -58,4 +63,17 @@ export function answers(
       } satisfies Answer;
     },
   };
+}
+
+/** How many questions of a tenant are being answered; nobody else counts them until the transaction ends. */
+async function pendingOf(db: Kysely<Tables>, tenant: string, keptMs: number): Promise<number> {
+  await sql`select pg_advisory_xact_lock(hashtextextended(${`answers of ${tenant}`}, 0))`.execute(db);
+  const { count } = await db
+    .selectFrom('answers')
+    .select(sql<number>`count(*)::integer`.as('count'))
+    .where('tenant', '=', tenant)
+    .where('state', '=', 'pending')
+    .where('expires_at', '>', sql<Date>`now() + ${keptMs}::float8 * interval '1 millisecond'`)
+    .executeTakeFirstOrThrow();
+  return count;
 }

@@ -14,6 +14,10 @@ export const DOCUMENT_STATES = [
   'dead_lettered',
 ] as const;
 export type DocumentState = (typeof DOCUMENT_STATES)[number];
+/** Of those, what a version has come to in the end. */
+export const ENDED: readonly DocumentState[] = DOCUMENT_STATES.slice(3);
+/** Ends that take no chunks any more. `indexed` does: an accepted event may be delivered again. */
+export const CLOSED: readonly DocumentState[] = DOCUMENT_STATES.slice(4);
 
 export interface DocumentRef {
   tenant: string;
@@ -286,7 +290,16 @@ export interface DocumentStore {
   /** Forgets letters that were replayed that long ago. */
   purgeDeadLetters(olderThanMs: number): Promise<void>;
 
-  createAnswer(caller: Caller, id: string, expiresAt: Date): Promise<void>;
+  /**
+   * A pending answer. False, and there is none, when the tenant already has `most` that are pending and of which more than
+   * `keptMs` are left: those that have less are past their question's deadline, and can only fail.
+   */
+  createAnswer(
+    caller: Caller,
+    id: string,
+    expiresAt: Date,
+    limit?: { most: number; keptMs: number },
+  ): Promise<boolean>;
   /** Ends a pending answer; a second end is ignored. */
   completeAnswer(tenant: string, id: string, state: 'answered' | 'failed', result: unknown): Promise<void>;
   /** Undefined also when it was asked by somebody who may read more than the caller. */
