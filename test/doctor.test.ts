@@ -227,6 +227,31 @@ describe.skipIf(!hasKubectl() && process.env.CI !== 'true')('deploy', () => {
     );
   });
 
+  test('waits as long as Knative does for the slowest revision', async () => {
+    for (const [overlay, seconds] of [
+      ['cpu', 600],
+      ['production', 1800],
+    ]) {
+      notes.length = 0;
+      await deploy(output, String(overlay), { dryRun: true });
+      expect(commands().at(-1)).toContain(`--timeout ${seconds}s`);
+    }
+  });
+
+  test('refuses what nobody has filled in', async () => {
+    notes.length = 0;
+    expect(await deploy(output, 'production', { context: 'there is no such context' })).toBe(1);
+    expect(commands()).toEqual([]);
+    for (const line of [
+      /^knative\/components\/ingress-tls\/issuer.yaml:10: ClusterIssuer\/letsencrypt: spec.acme.email: platform@example.com$/m,
+      /^knative\/components\/source-s3\/queue.yaml:11: .*123456789012/m,
+      /ConfigMap\/knarr-\w+: data\.s3-endpoint: .*s3\.example\.com$/m,
+      /^knative\/overlays\/production\/kustomization.yaml: images: registry.example.com\/knarr\/embed-cuda:0.1.0$/m,
+      /components\/qdrant\/.*s3\.example\.com/,
+    ])
+      expect(notes.join('\n')).toMatch(line);
+  });
+
   test('ends with the first command that fails', async () => {
     notes.length = 0;
     expect(await deploy(output, 'local', { timeout: '1s', context: 'there is no such context' })).toBe(1);

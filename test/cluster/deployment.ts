@@ -86,7 +86,7 @@ export async function deployed(
       data: () => {},
       note: (line: string) => void written.push(line),
     };
-    const code = await deploy(output, folder, { ...(context && { context }), timeout: '10m' });
+    const code = await deploy(output, folder, { ...(context && { context }) });
     if (code !== 0) throw new Error(`knarr deploy ended with ${code}:\n${written.join('\n')}`);
   } finally {
     await rm(folder, { recursive: true, force: true });

@@ -19,7 +19,10 @@ export function clusterCommands(program: Command, { output, examples }: Tools): 
       .option('--context <name>', "the cluster, by kubectl's context")
       .option('--dry-run', 'show the commands, run none')
       .option('--registry <registry>', 'for the variant functions: where kn func puts its images')
-      .option('--timeout <duration>', 'how long to wait for every stage', '10m')
+      .option(
+        '--timeout <duration>',
+        "how long to wait for every stage (the overlay's longest progress-deadline)",
+      )
       .action(async (overlay: string, options: DeployOptions) => {
         const { deploy } = await import('./commands/deploy.ts');
         process.exitCode = await deploy(output(), overlay, options);

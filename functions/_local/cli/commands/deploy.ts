@@ -5,8 +5,10 @@ import { KnarrError } from '../../../_shared/errors.ts';
 import { STAGES } from '../../../_shared/stage.ts';
 import { namespaceOf } from '../../cluster/objects.ts';
 import { overlayFolder } from '../../cluster/overlay.ts';
+import { placeholdersIn } from '../../cluster/placeholders.ts';
 import { isKnativeService, type Overlay } from '../../manifests/model.ts';
 import { renderOverlay } from '../../manifests/render.ts';
+import { goDuration } from '../../manifests/values.ts';
 import type { Output } from '../output.ts';
 
 export interface DeployOptions {
@@ -14,7 +16,8 @@ export interface DeployOptions {
   dryRun?: boolean;
   /** Where `kn func` puts the images that it builds. */
   registry?: string;
-  timeout: string;
+  /** How long to wait for the stages. Default: as long as Knative itself waits for the slowest. */
+  timeout?: string;
 }
 
 /** One program that is run, as it would be typed. */
@@ -32,10 +35,15 @@ export async function deploy(output: Output, name: string, options: DeployOption
   const overlay = await renderOverlay(root, folder);
   const namespace = namespaceOf(overlay);
   const hasStages = overlay.rendered.some(({ object }) => isKnativeService(object));
+  const placeholders = placeholdersIn(overlay);
+  if (placeholders.length > 0 && !options.dryRun) {
+    output.note(`knarr: set what belongs there first (docs/deploy.md, 3):\n${placeholders.join('\n')}`);
+    return 1;
+  }
   const steps = [
     ...applySteps(join(root, folder), overlay, namespace, options),
     ...(hasStages ? [] : functionSteps(root, namespace, options)),
-    waitStep(namespace, options),
+    waitStep(overlay, namespace, options),
   ];
   output.data({ overlay: folder, namespace, steps: steps.map(({ command }) => command) });
   for (const { why, command } of steps) {
@@ -108,7 +116,7 @@ function functionSteps(root: string, namespace: string, { registry, dryRun }: De
   }));
 }
 
-const waitStep = (namespace: string, options: DeployOptions): Step => ({
+const waitStep = (overlay: Overlay, namespace: string, options: DeployOptions): Step => ({
   why: 'until every stage is ready',
   command: kubectl(
     options,
@@ -121,9 +129,19 @@ const waitStep = (namespace: string, options: DeployOptions): Step => ({
     '--for',
     'condition=Ready',
     '--timeout',
-    options.timeout,
+    options.timeout ?? `${longestDeadline(overlay)}s`,
   ),
 });
+
+/** Seconds after which Knative gives up the slowest revision. */
+function longestDeadline({ rendered }: Overlay): number {
+  const deadlines = rendered
+    .filter(({ object }) => isKnativeService(object))
+    .map(
+      ({ object }) => object.spec.template.metadata?.annotations?.['serving.knative.dev/progress-deadline'],
+    );
+  return Math.max(600, ...deadlines.map((text) => (goDuration(text ?? '0') ?? 0) / 1000));
+}
 
 const quoted = (text: string) =>
   /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;

@@ -4,6 +4,7 @@ import { type Cluster, createCluster } from '../../cluster/kubectl.ts';
 import { checkMesh } from '../../cluster/mesh.ts';
 import { checkDeployed, checkNeeds, namespaceOf } from '../../cluster/objects.ts';
 import { overlayFolder } from '../../cluster/overlay.ts';
+import { checkPlaceholders } from '../../cluster/placeholders.ts';
 import { checkStores } from '../../cluster/stores.ts';
 import { renderOverlay } from '../../manifests/render.ts';
 import type { Output } from '../output.ts';
@@ -29,6 +30,7 @@ export async function examine(cluster: Cluster, root: string, folder: string): P
   const overlay = await renderOverlay(root, folder);
   const namespace = namespaceOf(overlay);
   return [
+    checkPlaceholders(overlay),
     ...(await checkKnative(cluster, overlay)),
     ...(await checkMesh(cluster, overlay)),
     ...(await checkNeeds(cluster, overlay)),
