@@ -92,6 +92,23 @@ test('waiting ends when the caller goes and when its time is up, and takes nobod
   expect(served).toEqual(['a', 'e']);
 });
 
+test('who leaves makes nobody be forgotten that came after', async () => {
+  const { served, ends, ask, settle } = recorder({ max: 1 });
+  await ask('a');
+  const leaving = new AbortController();
+  void ask('a', { signal: leaving.signal });
+  // All before the one that leaves notices.
+  leaving.abort();
+  ends[0]?.();
+  void ask('a');
+  void ask('a');
+  await settle();
+  expect(served).toEqual(['a', 'a']);
+  ends[1]?.();
+  await settle();
+  expect(served).toEqual(['a', 'a', 'a']);
+});
+
 test('a failure of the work ends its turn', async () => {
   const shared = turns({ max: 1 });
   const failing = shared.run({ tenant: 'a' }, async () => {

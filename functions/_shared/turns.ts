@@ -59,6 +59,8 @@ export function turns({ max, refuse }: TurnsOptions): Turns {
   }
 
   function forgetIdle(name: string, tenant: Tenant): void {
+    // Whoever left may look only after another has taken its name's place.
+    if (tenants.get(name) !== tenant) return;
     if (tenant.taken === 0 && tenant.waiting.length === 0) tenants.delete(name);
   }
 
