@@ -129,6 +129,8 @@ export const EVENTS = {
 export type EventName = keyof typeof EVENTS;
 export type EventData<N extends EventName> = z.infer<(typeof EVENTS)[N]>;
 
+/** Types that a document's version waits for. */
+export const OF_A_VERSION: readonly EventName[] = ['document.accepted', 'chunks.created', 'chunks.embedded'];
 /** Types that nothing in Knarr consumes: they are for outside subscribers. */
 export const TERMINAL: readonly EventName[] = ['document.indexed', 'document.failed'];
 

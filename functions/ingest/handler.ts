@@ -11,7 +11,7 @@ import {
 } from '../_shared/events.ts';
 import { parseGenerationId } from '../_shared/generation.ts';
 import type { Context, EventContext } from '../_shared/stage.ts';
-import type { DocumentState, DocumentStore } from '../_shared/stores/documents/port.ts';
+import { CLOSED, type DocumentStore } from '../_shared/stores/documents/port.ts';
 import type { OriginalStore } from '../_shared/stores/originals/port.ts';
 import type { VectorStore } from '../_shared/stores/vectors/port.ts';
 import { encodeVector } from '../_shared/vectors.ts';
@@ -64,8 +64,6 @@ export async function previewDocument(
   };
 }
 
-/** States that take no chunks any more. */
-const ENDED: readonly DocumentState[] = ['superseded', 'deleted', 'dead_lettered'];
 /** Room that a batch's reference takes beside its chunks. */
 const REFERENCE_BYTES = 2048;
 
@@ -81,7 +79,7 @@ export async function ingestDocument(
   const ref = { tenant, document, version };
   const record = await deps.documents.version(ref);
   if (!record) throw new KnarrError('unprocessable', `There is no version ${version} of this document.`);
-  if (ENDED.includes(record.state)) {
+  if (CLOSED.includes(record.state)) {
     log.debug({ document, version }, 'a version that has ended is not read');
     return [];
   }

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { CollectionName, DocumentId, Version } from '../_shared/contracts.ts';
-import { type CloudEvent, type Emitted, type EventName, emit, eventName } from '../_shared/events.ts';
+import { type CloudEvent, type Emitted, emit, eventName, OF_A_VERSION } from '../_shared/events.ts';
 import { problemOf } from '../_shared/runtime/problem.ts';
 import type { Context } from '../_shared/stage.ts';
 import type { DocumentStore, NewDeadLetter } from '../_shared/stores/documents/port.ts';
@@ -51,8 +51,6 @@ type Documents = Pick<DocumentStore, 'addDeadLetter' | 'fail' | 'version' | 'com
 
 /** As `document.failed` allows. */
 const MAX_REASON = 512;
-/** Events that a document version waits for. */
-const OF_A_VERSION: readonly EventName[] = ['document.accepted', 'chunks.created', 'chunks.embedded'];
 const VersionReference = z.object({
   document: DocumentId,
   version: Version,

@@ -2,13 +2,14 @@ import { setMaxListeners } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import PQueue from 'p-queue';
 import { KnarrError } from '../../_shared/errors.ts';
+import { type DocumentState, ENDED } from '../../_shared/stores/documents/port.ts';
 import { type ApiClient, ApiError } from './client.ts';
 import { readSource, type Source } from './sources.ts';
 
 interface Status {
   id: string;
   version: number;
-  state: string;
+  state: DocumentState;
   chunks: number;
   error: { code: string; message: string } | null;
 }
@@ -38,7 +39,6 @@ export interface SendOptions {
   signal?: AbortSignal;
 }
 
-const ENDED = new Set(['indexed', 'superseded', 'deleted', 'dead_lettered']);
 const ATTEMPTS = 8;
 
 /** Sends sources and waits until each has ended: searchable, or failed with its reason. */
@@ -90,7 +90,7 @@ async function ingestOne(
     await patiently(signal, await sender(client, path, source, collection));
     for (let pause = 20; ; pause = Math.min(pause * 1.5, 500)) {
       const { state, chunks, error } = await patiently(signal, () => client.json<Status>('GET', path));
-      if (ENDED.has(state)) {
+      if (ENDED.includes(state)) {
         return { id: source.id, state, chunks, ...(error && { error: `${error.code}: ${error.message}` }) };
       }
       await sleep(pause, undefined, { signal });

@@ -1,8 +1,9 @@
 import { z } from '@hono/zod-openapi';
 import type { Logger } from '../../_shared/stage.ts';
+import { ENDED } from '../../_shared/stores/documents/port.ts';
 import type { GatewayDeps } from '../deps.ts';
 import type { Slots } from '../slots.ts';
-import { documentView, ENDED } from './document-view.ts';
+import { documentView } from './document-view.ts';
 import { DocumentParams, headOf, notFound } from './documents.ts';
 import { type Api, endpoint } from './endpoint.ts';
 import { eventStream, follow } from './stream.ts';

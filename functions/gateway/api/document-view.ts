@@ -32,9 +32,6 @@ export const DocumentView = z
   })
   .meta({ id: 'Document' });
 
-/** States that a version never leaves. */
-export const ENDED: readonly string[] = ['indexed', 'superseded', 'deleted', 'dead_lettered'];
-
 export const documentPath = (id: string) => `/v1/documents/${encodeURIComponent(id)}`;
 const linksOf = (id: string) => ({ self: documentPath(id), events: `${documentPath(id)}/events` });
 

@@ -1,6 +1,13 @@
 import type { Hit, Metadata } from '../../contracts.ts';
 import type { Database, Queryable } from '../sql/database.ts';
-import type { BuiltRef, ChunkRow, DocumentRef, DocumentState, DocumentStore } from './port.ts';
+import {
+  type BuiltRef,
+  type ChunkRow,
+  CLOSED,
+  type DocumentRef,
+  type DocumentState,
+  type DocumentStore,
+} from './port.ts';
 import { jsonb, storable } from './text.ts';
 
 export interface ChunkColumns extends Omit<ChunkRow, 'start' | 'end'> {
@@ -26,7 +33,7 @@ export function chunks(
       const { tenant, document, version } = ref;
       return database.transaction(async (tx) => {
         const state = await lockState(tx, ref);
-        if (state === undefined || ENDED.includes(state)) return false;
+        if (state === undefined || CLOSED.includes(state)) return false;
         const rows = extracted.chunks.map((chunk) => ({ ...chunk, text: storable(chunk.text) }));
         await tx.query(
           'delete from chunks where tenant = $1 and document = $2 and version = $3 and chunk <> all($4::integer[])',
@@ -128,9 +135,6 @@ async function lockState(tx: Queryable, { tenant, document, version, generation 
   );
   return rows[0]?.state;
 }
-
-/** States that take no more chunks. `indexed` does: an accepted event may be delivered again. */
-const ENDED: readonly DocumentState[] = ['superseded', 'deleted', 'dead_lettered'];
 
 /** Counts the chunks again and derives the state from them. It stays `indexed` only while all of them are. */
 async function settle(tx: Queryable, { tenant, document, version }: DocumentRef, title: string | null) {

@@ -1,14 +1,11 @@
 import { type Kysely, type Selectable, sql } from 'kysely';
-import { type CloudEvent, type EventName, eventName } from '../../events.ts';
+import { type CloudEvent, eventName, OF_A_VERSION } from '../../events.ts';
 import type { Database, Queryable } from '../sql/database.ts';
 import type { DeadLetter, DeadLetterFilter, DocumentRef, DocumentStore } from './port.ts';
 import { mayReadLetter } from './readable.ts';
 import { send } from './sweep.ts';
 import type { Tables } from './tables.ts';
 import { fromCursor, jsonb, storable, toCursor } from './text.ts';
-
-/** Events that a version waits for: they are made anew from the document, since what they held may be outdated. */
-const OF_A_VERSION: readonly EventName[] = ['document.accepted', 'chunks.created', 'chunks.embedded'];
 
 /** Dead letters, newest first. The same letter again is ignored, unless it had been replayed. */
 export function deadLetters(
@@ -193,7 +190,10 @@ function versionIn({ data }: CloudEvent): number | undefined {
   return typeof version === 'number' ? version : undefined;
 }
 
-/** Sends a version off that is not indexed; one that a failure had ended is open again. */
+/**
+ * Sends a version off that is not indexed; one that a failure had ended is open again. All that it waits for is made
+ * anew from its document, since what the event held may be outdated.
+ */
 async function reopen(tx: Queryable, ref: DocumentRef): Promise<void> {
   const { tenant, document, version } = ref;
   const db = tx.kysely<Tables>();

@@ -1,6 +1,6 @@
-import { type Kysely, sql } from 'kysely';
+import type { Kysely } from 'kysely';
 import type { Emitted } from '../../events.ts';
-import type { Database } from '../sql/database.ts';
+import type { Database, Queryable } from '../sql/database.ts';
 import type { DocumentStore, OutboxEntry } from './port.ts';
 import type { Tables } from './tables.ts';
 import { jsonb } from './text.ts';
@@ -17,6 +17,32 @@ export async function putOutbox(
     .values({ tenant, name, subject, data: jsonb(data), traceparent: traceparent ?? null })
     .execute();
 }
+
+/**
+ * Says once more, oldest first, what those versions `v` wait for that meet the condition, unless that waits in the outbox
+ * already. Returns how many. `afresh`: for every chunk, although its vector is there.
+ */
+export async function putAgain(
+  db: Queryable,
+  condition: string,
+  params: readonly unknown[] = [],
+  { afresh = false } = {},
+): Promise<number> {
+  const { affected } = await db.query(
+    `insert into outbox (tenant, name, subject, data)
+     select v.tenant, case v.state when 'deleted' then 'document.deleted' else 'document.accepted' end, v.document,
+       jsonb_build_object('document', v.document, 'version', v.version, 'collection', v.collection)
+         ${afresh ? `|| '{"afresh": true}'` : ''}
+     from versions v where ${condition} and not ${WAITS}
+     order by v.created_at`,
+    params,
+  );
+  return affected;
+}
+
+/** Whether an event of the version `v` waits in the outbox. */
+export const WAITS = `exists (select from outbox o where o.tenant = v.tenant and o.subject = v.document
+  and (o.data->>'version')::integer = v.version)`;
 
 interface Row {
   id: number;
@@ -57,19 +83,7 @@ export function outbox(
       return rows[0]?.size ?? 0;
     },
 
-    async requeueUnfinished() {
-      const { numAffectedRows = 0n } = await sql`
-        insert into outbox (tenant, name, subject, data)
-        select tenant, 'document.accepted', document,
-          jsonb_build_object('document', document, 'version', version, 'collection', collection)
-        from versions
-        where state in ('accepted', 'chunked', 'embedded') and not exists (
-          select from outbox where outbox.tenant = versions.tenant and subject = document
-            and name = 'document.accepted' and (data->>'version')::integer = version)
-        order by created_at
-      `.execute(database.kysely());
-      return Number(numAffectedRows);
-    },
+    requeueUnfinished: () => putAgain(database, "v.state in ('accepted', 'chunked', 'embedded')"),
   };
 }
 

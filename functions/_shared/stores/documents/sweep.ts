@@ -1,4 +1,5 @@
 import type { Database, Queryable } from '../sql/database.ts';
+import { putAgain, WAITS } from './outbox.ts';
 import type { DocumentRef, DocumentStore } from './port.ts';
 
 interface Stuck extends DocumentRef {
@@ -19,8 +20,7 @@ export function sweeping(
           `select tenant, document, version, collection, state, redrives from versions v
            where (state in ('accepted', 'chunked', 'embedded') or (state = 'deleted' and not removed))
              and updated_at < now() - $1::float8 * power(2, least(redrives, 12)) * interval '1 millisecond'
-             and not exists (select from outbox o where o.tenant = v.tenant and o.subject = v.document
-               and (o.data->>'version')::integer = v.version)
+             and not ${WAITS}
            order by updated_at limit $2 for update skip locked`,
           [afterMs, limit],
         );
@@ -28,9 +28,10 @@ export function sweeping(
         const mayGoOn = ({ state, redrives }: Stuck) => state === 'deleted' || redrives < attempts;
         const again = rows.filter(mayGoOn);
         await send(tx, again);
-        await tx.query(`update versions v set redrives = redrives + 1, updated_at = now() ${MATCHING}`, [
-          refsJson(again),
-        ]);
+        await tx.query(
+          `update versions v set redrives = redrives + 1, updated_at = now() where ${MATCHING}`,
+          [refsJson(again)],
+        );
         return { redriven: again.length, hopeless: rows.filter((row) => !mayGoOn(row)) };
       });
     },
@@ -43,16 +44,8 @@ export function sweeping(
       return database.transaction(async (tx) => {
         const which = [tenant, collection ?? null];
         await move(tx, [...which, generation]);
-        const { affected } = await tx.query(
-          `insert into outbox (tenant, name, subject, data)
-           select tenant, 'document.accepted', document,
-             jsonb_build_object('document', document, 'version', version, 'collection', collection, 'afresh', true)
-           from versions v where (state = 'indexed' or (state = 'accepted' and rebuilding)) and ${WITHIN}
-             and not exists (select from outbox o where o.tenant = v.tenant and o.subject = v.document
-               and (o.data->>'version')::integer = v.version)`,
-          which,
-        );
-        return affected;
+        const condition = `(state = 'indexed' or (state = 'accepted' and rebuilding)) and ${WITHIN}`;
+        return putAgain(tx, condition, which, { afresh: true });
       });
     },
 
@@ -90,21 +83,10 @@ async function move(tx: Queryable, which: readonly (string | null)[]): Promise<v
 const refsJson = (refs: readonly DocumentRef[]): string =>
   JSON.stringify(refs.map(({ tenant, document, version }) => ({ tenant, document, version })));
 
-const MATCHING = `from jsonb_to_recordset($1::jsonb) as r(tenant text, document text, version integer)
-  where v.tenant = r.tenant and v.document = r.document and v.version = r.version`;
+const MATCHING = `(v.tenant, v.document, v.version) in (select tenant, document, version
+  from jsonb_to_recordset($1::jsonb) as given(tenant text, document text, version integer))`;
 
 /** Says once more what each version waits for, unless that waits in the outbox already. */
-export async function send(db: Queryable, refs: readonly DocumentRef[]): Promise<number> {
-  if (refs.length === 0) return 0;
-  const { affected } = await db.query(
-    `insert into outbox (tenant, name, subject, data)
-     select v.tenant, case v.state when 'deleted' then 'document.deleted' else 'document.accepted' end, v.document,
-       jsonb_build_object('document', v.document, 'version', v.version, 'collection', v.collection)
-     from (select v.* from versions v, jsonb_to_recordset($1::jsonb) as r(tenant text, document text, version integer)
-       where v.tenant = r.tenant and v.document = r.document and v.version = r.version) v
-     where not exists (select from outbox o where o.tenant = v.tenant and o.subject = v.document
-       and (o.data->>'version')::integer = v.version)`,
-    [refsJson(refs)],
-  );
-  return affected;
+export async function send(db: Queryable, refs: readonly DocumentRef[]): Promise<void> {
+  if (refs.length > 0) await putAgain(db, MATCHING, [refsJson(refs)]);
 }

@@ -58,12 +58,12 @@ export const LEDGER: readonly BrokenBuild[] = [
     edits: [
       {
         file: 'functions/ingest/handler.ts',
-        from: 'if (ENDED.includes(record.state)) {',
-        to: 'if (ENDED.length === 0) {',
+        from: 'if (CLOSED.includes(record.state)) {',
+        to: 'if (CLOSED.length === 0) {',
       },
       {
         file: 'functions/_shared/stores/documents/chunks.ts',
-        from: 'if (state === undefined || ENDED.includes(state)) return false;',
+        from: 'if (state === undefined || CLOSED.includes(state)) return false;',
         to: 'if (state === undefined) return false;',
       },
     ],
