@@ -13,6 +13,31 @@ documentStoreContract('on PGlite', async () => {
   return { store, claimMs, close: () => database.close() };
 });
 
+test('a version that is not the head is none of what should be found, whatever its state says', async () => {
+  const database = await openPGlite();
+  try {
+    const store = await createDocumentStore(database);
+    const ref = { tenant: 't', document: 'a', version: 1 };
+    const given = {
+      ...{ tenant: 't', document: 'a', collection: 'default', generation: 'g', title: null, uri: null },
+      ...{ contentType: 'text/plain', contentHash: 'one', bytes: 1, original: 'o', metadata: {}, acl: ['*'] },
+    };
+    const chunk = { chunk: 0, text: 'old', start: 0, end: 3, headings: [], tokens: 1 };
+    await store.accept(given);
+    await store.saveChunks(ref, { title: null, chunks: [chunk] });
+    await store.recordIndexed(ref, [0]);
+    await store.complete(ref);
+    expect(await store.expectedChunks(undefined, 9)).toHaveLength(1);
+    await database.query('update documents set head = 2');
+    expect(await store.expectedChunks(undefined, 9)).toEqual([]);
+    expect(await store.liveChunks('t', [{ document: 'a', version: 1, chunk: 0 }])).toEqual([]);
+    expect(await store.saveChunks(ref, { title: null, chunks: [chunk] })).toBe(false);
+    expect(await store.recordIndexed(ref, [0])).toEqual({ indexed: 0, total: 0 });
+  } finally {
+    await database.close();
+  }
+});
+
 const missing = postgresMissing();
 describe.skipIf(missing)(`with a server${missing ? `: ${missing}` : ''}`, () => {
   documentStoreContract('on PostgreSQL', async () => {
