@@ -142,6 +142,31 @@ test('an event that the broker refuses for good holds up no other and is not los
   await running.stop();
 });
 
+test('an event that the broker is slow to take holds up no other, and no acknowledgement', async () => {
+  const before = await documents.outboxSize();
+  let answer = () => {};
+  const running = relay({
+    batch: 2,
+    publisher: {
+      async publish(events) {
+        if (events.some(({ subject }) => subject === 'slow')) {
+          await new Promise<void>((resolve) => {
+            answer = resolve;
+          });
+        }
+        await publish(events);
+      },
+    },
+  });
+  await accept('slow', 'o', 'p', 'q', 'r');
+  running.wake();
+  await expect.poll(subjects).toEqual(['o', 'p', 'q', 'r']);
+  await expect.poll(() => documents.outboxSize()).toBe(before + 1);
+  answer();
+  await expect.poll(() => documents.outboxSize()).toBe(before);
+  await running.stop();
+});
+
 test('stops while the broker does not answer', async () => {
   let asked = false;
   const running = relay({

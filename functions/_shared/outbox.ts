@@ -20,7 +20,7 @@ export interface RelayOptions {
   stage: StageName;
   /** Milliseconds between looks when nobody wakes it: finds what another replica left behind. Default 1000. */
   idleMs?: number;
-  /** Rows claimed at once. Default 64. */
+  /** Events on their way at once, each acknowledged by itself. Default 64. */
   batch?: number;
   /** First and longest pause, in milliseconds, after the broker or the store has refused. Default 100 and 10,000. */
   backoffMs?: [first: number, longest: number];
@@ -36,6 +36,12 @@ export function startRelay(options: RelayOptions): Relay {
   const { documents, publisher, log, stage, idleMs = 1000, batch = 64 } = options;
   const [firstPause, longestPause] = options.backoffMs ?? [100, 10_000];
   const stopping = new AbortController();
+  /** What is being offered. */
+  const offers = new Set<Promise<void>>();
+  const taken: string[] = [];
+  let acknowledging: Promise<void> | undefined;
+  /** Whether the outbox may hold more than there was place for. */
+  let isMore = false;
   let woken = false;
   let pause: AbortController | undefined;
 
@@ -45,54 +51,79 @@ export function startRelay(options: RelayOptions): Relay {
     if (wakeable) pause = controller;
     const signal = AbortSignal.any([stopping.signal, controller.signal]);
     await sleep(milliseconds, undefined, { signal }).catch(() => {});
-    pause = undefined;
+    if (wakeable) pause = undefined;
   }
 
-  /** Offers events to the broker: all at once, or one by one when one of them is refused for good. */
-  async function publish(entries: readonly OutboxEntry[]): Promise<void> {
-    try {
-      await publisher.publish(
-        entries.map((entry) => eventOf(stage, entry)),
-        stopping.signal,
-      );
-    } catch (thrown) {
-      const error = KnarrError.from(thrown);
-      if (error.retryable || stopping.signal.aborted) throw error;
-      if (entries.length > 1) {
-        for (const entry of entries) await publish([entry]);
-        return;
+  /** Offers an event to the broker until it is taken or refused for good. */
+  async function offer(entry: OutboxEntry): Promise<void> {
+    for (let failures = 0; !stopping.signal.aborted; ) {
+      try {
+        await publisher.publish([eventOf(stage, entry)], stopping.signal);
+        return await acknowledge(entry);
+      } catch (thrown) {
+        if (stopping.signal.aborted) return;
+        const error = KnarrError.from(thrown);
+        if (!error.retryable) {
+          log.error({ event: entry.emitted.name, code: error.code }, 'the broker refuses an event');
+          return;
+        }
+        if (failures === 0)
+          log.warn({ err: thrown, waiting: offers.size }, 'events are waiting in the outbox');
+        await wait(backoff(failures++), false);
       }
-      log.error({ event: entries[0]?.emitted.name, code: error.code }, 'the broker refuses an event');
-      return;
     }
-    await documents.ackOutbox(entries.map((entry) => entry.id));
+  }
+
+  /** Those that were taken meanwhile go together. */
+  async function acknowledge({ id }: OutboxEntry): Promise<void> {
+    taken.push(id);
+    acknowledging ??= (async () => {
+      try {
+        while (taken.length > 0) await documents.ackOutbox(taken.splice(0));
+      } finally {
+        acknowledging = undefined;
+      }
+    })();
+    await acknowledging;
+  }
+
+  function begin(entry: OutboxEntry): void {
+    const offered = offer(entry).finally(() => {
+      offers.delete(offered);
+      if (isMore) wake();
+    });
+    offers.add(offered);
   }
 
   async function run(): Promise<void> {
-    let pending: OutboxEntry[] = [];
     for (let failures = 0; !stopping.signal.aborted; ) {
       woken = false;
+      const free = batch - offers.size;
       try {
-        if (pending.length === 0) pending = await documents.claimOutbox(batch);
-        const claimed = pending.length;
-        if (claimed > 0) await publish(pending);
-        pending = [];
+        const entries = free > 0 ? await documents.claimOutbox(free) : [];
         failures = 0;
-        if (claimed < batch) await wait(idleMs, true);
+        isMore = entries.length === free;
+        for (const entry of entries) begin(entry);
+        if (!isMore || offers.size === batch) await wait(idleMs, true);
       } catch (thrown) {
-        if (stopping.signal.aborted) return;
-        log.warn({ err: thrown, waiting: pending.length }, 'events are waiting in the outbox');
-        await wait(jittered(Math.min(longestPause, firstPause * 2 ** failures++)), false);
+        if (stopping.signal.aborted) break;
+        log.warn({ err: thrown }, 'the outbox cannot be read');
+        await wait(backoff(failures++), false);
       }
     }
+    await Promise.all(offers);
+  }
+
+  const backoff = (failures: number) => jittered(Math.min(longestPause, firstPause * 2 ** failures));
+
+  function wake(): void {
+    woken = true;
+    pause?.abort();
   }
 
   const running = run();
   return {
-    wake() {
-      woken = true;
-      pause?.abort();
-    },
+    wake,
     async stop() {
       stopping.abort();
       await running;

@@ -58,8 +58,8 @@ export const DELIVERY: readonly BrokenBuild[] = [
     edits: [
       {
         file: 'functions/_shared/outbox.ts',
-        from: '        if (claimed > 0) await publish(pending);\n',
-        to: '        await documents.ackOutbox(pending.map(({ id }) => id));\n        if (claimed > 0) await publish(pending);\n',
+        from: '        for (const entry of entries) begin(entry);\n',
+        to: '        await documents.ackOutbox(entries.map(({ id }) => id));\n        for (const entry of entries) begin(entry);\n',
       },
     ],
     caughtBy: {
