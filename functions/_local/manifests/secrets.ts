@@ -17,6 +17,12 @@ export const SECRETS: Readonly<Record<string, { namespace: string; keys: readonl
       what: 'key that Qdrant asks for, 32 characters or more',
     },
     llm: { namespace: 'knarr', keys: ['token'], what: 'token for a gated language model' },
+    'postgres-vectors': {
+      namespace: 'knarr',
+      keys: ['uri'],
+      what: 'address of the PostgreSQL for vectors alone',
+    },
+    openai: { namespace: 'knarr', keys: ['api-key'], what: 'key of the server of the language model' },
     aws: {
       namespace: 'knarr-sources',
       keys: ['aws.accessKey', 'aws.secretKey'],
