@@ -279,6 +279,22 @@ describe('with keys', () => {
     expect((await admin('GET', '/v1/dead-letters/letter')).body.event).not.toHaveProperty('data');
     expect((await admin('POST', '/v1/dead-letters/letter/replay')).body).toEqual({ replayed: 1 });
     expect(await auditOf(admin, '?action=dead_letter.replay&target=letter')).toHaveLength(1);
+    await guarded.gateway.deps.documents.addDeadLetter({
+      id: 'submitted',
+      tenant: 'acme',
+      event: {
+        ...submission('broken', { submitter: { actor: 'user:bob', principals: ['*'] } }),
+        tenant: 'acme',
+      },
+      code: 'unprocessable',
+      message: 'broken',
+      destination: '',
+      receivedAt: new Date().toISOString(),
+    });
+    expect((await ann('GET', '/v1/dead-letters/submitted')).body.event.data).toEqual({
+      document: 'broken',
+      text: 'A knarr is a ship.',
+    });
   });
 
   test('writes, denials and administration are in the audit log, with who and in which trace', async () => {

@@ -25,8 +25,14 @@ const DeadLetterView = z
 const tag = 'Dead letters';
 
 function view({ id, code, message, destination, receivedAt, attempts, event }: DeadLetter) {
-  return { id, code, message, destination, received_at: receivedAt, attempts, event };
+  const shown = { ...event, ...(isRecord(event.data) && { data: withoutSubmitter(event.data) }) };
+  return { id, code, message, destination, received_at: receivedAt, attempts, event: shown };
 }
+
+const isRecord = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+/** Whose rights it has is no reader's business. */
+const withoutSubmitter = ({ submitter: _, ...data }: Record<string, unknown>) => data;
 
 const withoutData = ({ event: { data: _, ...event }, ...rest }: ReturnType<typeof view>) => ({
   ...rest,
