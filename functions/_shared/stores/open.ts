@@ -13,11 +13,20 @@ export interface Stores {
   vectors: VectorStore;
 }
 
+/** `publishTimeout`: longest that a publisher waits for the Broker, milliseconds. */
+interface Publishing {
+  publishTimeout?: number;
+}
+
+/** A relay has its claim for as long as the Broker may take, and a moment to acknowledge: else another one says it, too. */
+const claims = ({ publishTimeout }: Publishing) =>
+  publishTimeout === undefined ? {} : { claimMs: publishTimeout + 5000 };
+
 /** Documents and vectors, as configured; closing the documents closes both. What was opened is closed when it fails half-way. */
-export async function openStores(config: Config<typeof storeKnobs>): Promise<Stores> {
+export async function openStores(config: Config<typeof storeKnobs> & Publishing): Promise<Stores> {
   const database = await openDatabase(config);
   try {
-    const documents = await createDocumentStore(database);
+    const documents = await createDocumentStore(database, claims(config));
     const vectors = await openVectors(config, database);
     const close = async () => {
       await vectors.close();
@@ -32,11 +41,11 @@ export async function openStores(config: Config<typeof storeKnobs>): Promise<Sto
 
 /** Documents, and who may do what with them; closing the documents closes both. */
 export async function openLedger(
-  config: Parameters<typeof openDatabase>[0],
+  config: Parameters<typeof openDatabase>[0] & Publishing,
 ): Promise<{ documents: DocumentStore; access: AccessStore }> {
   const database = await openDatabase(config);
   try {
-    const documents = await createDocumentStore(database);
+    const documents = await createDocumentStore(database, claims(config));
     const access = await createAccessStore(database);
     return { documents: { ...documents, close: () => database.close() }, access };
   } catch (thrown) {
