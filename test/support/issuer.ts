@@ -10,6 +10,8 @@ export interface TestIssuer {
   sign(claims?: Record<string, unknown>, options?: { kid?: string; alg?: string }): Promise<string>;
   /** Signs with a new key from now on; the old ones are published no longer. */
   rotate(): Promise<void>;
+  /** Publishes the keys at this path alone, from now on. */
+  move(path: string): void;
   /** Answers 503 from now on, or again as usual. */
   away(isAway: boolean): void;
   /** Paths asked for so far. */
@@ -25,6 +27,7 @@ export async function startIssuer(): Promise<TestIssuer> {
   const asked: string[] = [];
   let keys: { kid: string; alg: string; privateKey: CryptoKey; jwk: JWK }[] = [];
   let isAway = false;
+  let path = '/keys';
   let made = 0;
 
   const server = createServer((request, response) => {
@@ -36,9 +39,9 @@ export async function startIssuer(): Promise<TestIssuer> {
     if (isAway) return json(503, {});
     if (issuer.guard !== undefined && request.headers.authorization !== issuer.guard) return json(401, {});
     if (request.url === '/.well-known/openid-configuration') {
-      return json(200, { issuer: issuer.url, jwks_uri: `${issuer.url}/keys` });
+      return json(200, { issuer: issuer.url, jwks_uri: issuer.url + path });
     }
-    if (request.url === '/keys') return json(200, { keys: keys.map(({ jwk }) => jwk) });
+    if (request.url === path) return json(200, { keys: keys.map(({ jwk }) => jwk) });
     return json(404, {});
   });
   server.listen(0, '127.0.0.1');
@@ -67,6 +70,9 @@ export async function startIssuer(): Promise<TestIssuer> {
     },
     async rotate() {
       keys = await Promise.all(['RS256', 'ES256', 'RS512'].map(makeKey));
+    },
+    move: (to) => {
+      path = to;
     },
     away: (now) => {
       isAway = now;

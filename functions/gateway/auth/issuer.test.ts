@@ -155,6 +155,17 @@ test('before its keys were ever read, an issuer that is away makes us unavailabl
   expect(asked).toBe(1);
 });
 
+test('keys that have moved are found where the issuer says now', async () => {
+  const { verify } = open();
+  await verify(await issuer.sign());
+  issuer.move('/new/keys');
+  await issuer.rotate();
+  await verify(await issuer.sign());
+  await issuer.rotate();
+  await verify(await issuer.sign());
+  expect(issuer.asked.filter((path) => path === '/keys')).toHaveLength(2);
+});
+
 test('an issuer that goes by another name is not the one', async () => {
   const { verify } = open({ issuer: `${issuer.url}/` });
   await expect(verify(await issuer.sign())).rejects.toMatchObject({ code: 'unavailable' });

@@ -43,7 +43,7 @@ export function openIssuer(options: IssuerOptions): Issuer {
       cacheMaxAge: options.maxAgeMs ?? 600_000,
       cooldownDuration: options.cooldownMs ?? 5000,
       timeoutDuration: TIMEOUT_MS,
-      [customFetch]: keepingLast(read),
+      [customFetch]: keepingLast(read, () => discover(issuer, read)),
     });
     return { keys, errors, jwtVerify };
   }
@@ -102,19 +102,35 @@ function reader(tokenFile: string | undefined): Read {
   };
 }
 
-/** Answers with the last keys, for a while, when the issuer cannot be reached; and asks a failing one not too often. */
-function keepingLast(read: Read): Read {
+/**
+ * Answers with the last keys, for a while, when the issuer cannot be reached; and asks a failing one not too often. Where
+ * the keys are no longer, `locate` may find them elsewhere.
+ */
+function keepingLast(read: Read, locate: () => Promise<URL>): Read {
+  let moved: string | undefined;
   let last: { body: string; at: number } | undefined;
   let failure: { thrown: unknown; at: number } | undefined;
   const since = (at: number) => Date.now() - at;
 
+  async function load(url: string, init?: RequestInit): Promise<string> {
+    const response = await read(url, init);
+    if (!response.ok) throw new Error(`The key set answers ${response.status}.`);
+    const body = await response.text();
+    JSON.parse(body);
+    return body;
+  }
+
   async function fresh(url: string, init?: RequestInit): Promise<string> {
     if (failure && since(failure.at) < PAUSE_MS) throw failure.thrown;
     try {
-      const response = await read(url, init);
-      if (!response.ok) throw new Error(`The key set answers ${response.status}.`);
-      const body = await response.text();
-      JSON.parse(body);
+      const known = moved ?? url;
+      const body = await load(known, init).catch(async (thrown) => {
+        const { href } = await locate();
+        if (href === known) throw thrown;
+        const found = await load(href, init);
+        moved = href;
+        return found;
+      });
       failure = undefined;
       return body;
     } catch (thrown) {
