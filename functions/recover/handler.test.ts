@@ -147,7 +147,17 @@ test('a sweep of all tenants says of each document whose it is', async () => {
   expect(new Set(failed.map(({ id }) => id)).size).toBe(2);
 });
 
-test.each(['unavailable', 'internal', 'cancelled', '', 503, 429])(
+test('a fault of our own ends its version at once: waiting mends nothing', async () => {
+  const reference = await accepted('fault');
+  const body = { code: 'internal', detail: 'It went wrong.' };
+  expect(await deliver(dead(emit('document.accepted', 'a', reference), 'fault', body))).toHaveLength(1);
+  expect(await documents.version({ tenant: 'fault', ...reference })).toMatchObject({
+    state: 'dead_lettered',
+    error: { code: 'internal' },
+  });
+});
+
+test.each(['unavailable', 'cancelled', '', 503, 429])(
   'a failure that may pass (%j) ends a version when it was sent off again in vain',
   async (code) => {
     const tenant = `passing-${code}`;

@@ -46,12 +46,12 @@ function parsed(body: string): unknown {
 }
 
 /**
- * Whether the same may go well later. Where no error of ours says so, it is what the Broker tries again: everything but
- * 4xx, and of those 404, 408, 409 and 429.
+ * Whether the same may go well later, without anybody's doing: an outage ends, a fault of our own (`internal`) does not.
+ * Where no error of ours says so, it is what the Broker tries again: everything but 4xx, and of those 404, 408, 409 and 429.
  */
 export const isPassing = ({ code }: Pick<NewDeadLetter, 'code'>): boolean =>
   KnarrError.isCode(code)
-    ? code === 'cancelled' || new KnarrError(code, '').retryable
+    ? code !== 'internal' && (code === 'cancelled' || new KnarrError(code, '').retryable)
     : !/^4(?!04|08|09|29)\d\d$/.test(code);
 
 /** The reason as an error of ours, for those who waited for the work. */
