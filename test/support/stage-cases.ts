@@ -172,7 +172,7 @@ const WORK: Record<StageName, (answerTo: Earlier) => Cases> = {
   ],
   recover: () => {
     const lost = said('gateway', 'document.accepted', 'broken', { ...ship, document: 'broken' });
-    const letter = { ...lost, knativeerrordest: 'http://ingest', knativeerrorcode: '503' };
+    const letter = { ...lost, knativeerrordest: 'http://ingest', knativeerrorcode: '422' };
     return [
       ['list', 200, json({ action: 'list' })],
       ['reconcile', 200, json({ action: 'reconcile', repair: false })],
