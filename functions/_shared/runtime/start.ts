@@ -148,7 +148,6 @@ export async function serveProcess(
     hostname: addressOf(config),
     drainMs: config.drain,
   });
-  log.info({ url: served.url }, 'listening');
   async function end() {
     await served.close();
     await close();
@@ -165,5 +164,7 @@ export async function serveProcess(
       );
     });
   }
+  // Who reads this may send a signal at once.
+  log.info({ url: served.url }, 'listening');
   return served;
 }
