@@ -5,7 +5,7 @@ export const DEVICES = ['cpu', 'cuda'] as const;
 export type Device = (typeof DEVICES)[number];
 
 export interface SessionSettings {
-  /** Threads inside the session. Set explicitly, since ONNX Runtime knows nothing of a container's CPU quota. */
+  /** Threads that share one operator. Set explicitly, since ONNX Runtime knows nothing of a container's CPU quota. */
   threads: number;
   device: Device;
 }

@@ -10,7 +10,7 @@ export type { ChatMessage, Generated } from './protocol.ts';
 export interface OnnxGeneratorOptions {
   /** Folder of a causal language model: ONNX file, `config.json`, tokenizer, chat template. */
   folder: string;
-  /** Threads inside the session. */
+  /** Threads that share one operator. */
   threads: number;
   device?: Device;
   /** Texts that may wait while one is generated; more are told `too_many_requests`. Default 16. */
