@@ -1,10 +1,11 @@
 import { expect, test } from 'vitest';
 import { z } from 'zod';
 import { KnarrError } from '../errors.ts';
-import { type CloudEvent, eventType } from '../events.ts';
+import type { CloudEvent } from '../events.ts';
 import { defineStage } from '../stage.ts';
 import { createLogger } from '../telemetry/log.ts';
 import { runStage } from './run.ts';
+import { documentAccepted } from './testing/event.ts';
 
 /** Fails every event with `error`; `refuse` makes the dead letter sink fail. */
 function failing(error: KnarrError, { refuse = false } = {}) {
@@ -34,21 +35,7 @@ function failing(error: KnarrError, { refuse = false } = {}) {
   };
   const running = runStage(stage, {}, { log: createLogger('silent'), deadLetters });
   const send = (more: Record<string, string> = {}, body = { document: 'd', version: 1, collection: 'c' }) =>
-    running.fetch(
-      new Request('http://ingest.knarr.svc.cluster.local/', {
-        method: 'POST',
-        body: JSON.stringify(body),
-        headers: {
-          'content-type': 'application/json',
-          'ce-specversion': '1.0',
-          'ce-id': '1',
-          'ce-source': '/test',
-          'ce-type': eventType('document.accepted'),
-          'ce-tenant': 'acme',
-          ...more,
-        },
-      }),
-    );
+    running.fetch(documentAccepted('http://ingest.knarr.svc.cluster.local/', body, more));
   return { letters, send };
 }
 const forGood = new KnarrError('unprocessable', 'This is no PDF.');

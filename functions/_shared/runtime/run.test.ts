@@ -6,6 +6,7 @@ import { type CloudEvent, emit, eventType } from '../events.ts';
 import { defineStage, type Logger } from '../stage.ts';
 import { createLogger } from '../telemetry/log.ts';
 import { runStage } from './run.ts';
+import { documentAccepted } from './testing/event.ts';
 
 const reference = { document: 'd', version: 1, collection: 'c' };
 
@@ -53,15 +54,7 @@ const post = (body: string | Uint8Array<ArrayBuffer>, headers: Record<string, st
 const json = (value: unknown, headers = {}) =>
   post(JSON.stringify(value), { 'content-type': 'application/json', ...headers });
 const event = (document: string, more: Record<string, string> = {}) =>
-  post(JSON.stringify({ ...reference, document }), {
-    'content-type': 'application/json',
-    'ce-specversion': '1.0',
-    'ce-id': '1',
-    'ce-source': '/test',
-    'ce-type': eventType('document.accepted'),
-    'ce-tenant': 'acme',
-    ...more,
-  });
+  running.fetch(documentAccepted('http://stage/', { ...reference, document }, more));
 
 test('plain JSON is answered with JSON, for the tenant of the call', async () => {
   const answer = await json({ say: 'hi' }, { 'knarr-tenant': 'acme' });
