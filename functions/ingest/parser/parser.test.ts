@@ -37,6 +37,8 @@ function parserWith(options: Partial<ParserOptions> = {}): Parser {
 }
 afterEach(async () => {
   for (const parser of open.splice(0)) await parser.close();
+  // A killed process is still listed while the kernel takes its memory back.
+  await expect.poll(() => childrenOf(), { timeout: 30_000 }).toEqual([]);
 });
 
 test('a document comes back as chunks, from one process for all documents', async () => {
@@ -93,7 +95,7 @@ describe('a document that is too much', () => {
       },
     });
     expect(next).toMatchObject({ status: 'fulfilled' });
-    expect(childrenOf()).toHaveLength(1);
+    await expect.poll(() => childrenOf(), { timeout: 30_000 }).toHaveLength(1);
   });
 
   test.each([
