@@ -1,4 +1,7 @@
+import { Readable } from 'node:stream';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { publishLines } from '../../functions/_local/cli/commands/publish.ts';
+import type { Publisher } from '../../functions/_shared/stage.ts';
 import type { Api } from '../support/api.ts';
 import { saga } from '../support/saga.ts';
 
@@ -8,7 +11,44 @@ export interface Arrangement extends Api {
   close(): Promise<void>;
 }
 
+/** One whose Broker can be reached from outside, as that of one process cannot. */
+export interface OpenArrangement extends Arrangement {
+  publisher: Publisher;
+}
+
 const KNARR = 'The knarr was a Norse merchant ship. It carried cargo across the North Atlantic.';
+
+const ask = async (knarr: Api, collection: string, question: string) =>
+  (await knarr.api('POST', '/v1/rag', { question, collection, budget_ms: 20_000 })).body;
+const lettersOf = async (knarr: Api, query: string) =>
+  (await knarr.api('GET', `/v1/dead-letters?${query}`)).body.dead_letters;
+
+/** {@link endToEnd}, and what it does for whoever publishes to its Broker. */
+export function endToEndByBroker(start: () => Promise<OpenArrangement>): void {
+  let knarr: OpenArrangement;
+  endToEnd(async () => {
+    knarr = await start();
+    return knarr;
+  });
+
+  test('a stream can be published to the Broker itself; what is refused is dead-lettered', async () => {
+    const lines = [
+      { document: 'streamed', text: 'Heimaey is the largest of the Westman Islands.', collection: 'in' },
+      { document: 'unreachable', uri: 'ftp://example.com/islands.txt', collection: 'in' },
+    ];
+    const told: string[] = [];
+    const stream = Readable.from([Buffer.from(lines.map((line) => `${JSON.stringify(line)}\n`).join(''))]);
+    const output = { note: (line: string) => told.push(line) };
+    const read = await publishLines(stream, 'default', knarr.publisher, output, AbortSignal.timeout(60_000));
+    expect({ ...read, told }).toEqual({ published: 2, refused: 0, told: [] });
+    expect(await knarr.ended('streamed')).toMatchObject({ version: 1, state: 'indexed' });
+    const { sources } = await ask(knarr, 'in', 'Which island is the largest of the Westman Islands?');
+    expect(sources[0]).toMatchObject({ document: 'streamed', version: 1 });
+    await expect
+      .poll(() => lettersOf(knarr, 'subject=unreachable'), { timeout: 30_000 })
+      .toMatchObject([{ code: 'invalid_request', event: { type: 'dev.knarr.document.submitted.v1' } }]);
+  });
+}
 
 /** What the pipeline does for whoever uses its API, in any arrangement. */
 export function endToEnd(start: () => Promise<Arrangement>): void {
@@ -23,11 +63,6 @@ export function endToEnd(start: () => Promise<Arrangement>): void {
     expect(accepted.status, JSON.stringify(accepted.body)).toBe(202);
     return { accepted: accepted.body, ended: await knarr.ended(id) };
   }
-  const ask = async (collection: string, question: string) =>
-    (await knarr.api('POST', '/v1/rag', { question, collection, budget_ms: 20_000 })).body;
-  const lettersOf = async (query: string) =>
-    (await knarr.api('GET', `/v1/dead-letters?${query}`)).body.dead_letters;
-
   describe('a document from acceptance to deletion', () => {
     test('is searchable once indexed, and its answer is cited word for word', async () => {
       const more = { title: 'Ships', collection: 'life', metadata: { kind: 'ship' } };
@@ -35,7 +70,7 @@ export function endToEnd(start: () => Promise<Arrangement>): void {
       expect(accepted).toMatchObject({ id: 'ship', version: 1, collection: 'life' });
       expect(ended).toMatchObject({ state: 'indexed', chunks: 1, indexed_chunks: 1 });
 
-      const answer = await ask('life', 'What did the knarr carry?');
+      const answer = await ask(knarr, 'life', 'What did the knarr carry?');
       expect(answer.answered).toBe(true);
       expect(answer.degraded).toEqual([]);
       expect(answer.answer).toContain('cargo');
@@ -50,7 +85,7 @@ export function endToEnd(start: () => Promise<Arrangement>): void {
 
     test('an update replaces what was said, at once and for good', async () => {
       await put('ship', 'The knarr carried wool and timber.', { title: 'Ships', collection: 'life' });
-      const answer = await ask('life', 'What did the knarr carry?');
+      const answer = await ask(knarr, 'life', 'What did the knarr carry?');
       expect(answer.answer).toContain('wool');
       expect(JSON.stringify(answer)).not.toContain('cargo');
       expect(answer.sources.every((source: { version: number }) => source.version === 2)).toBe(true);
@@ -60,8 +95,8 @@ export function endToEnd(start: () => Promise<Arrangement>): void {
       const more = { collection: 'long', content_type: 'text/markdown' };
       const { ended } = await put('saga', saga(90), more);
       expect(ended).toMatchObject({ state: 'indexed', chunks: 90, indexed_chunks: 90 });
-      expect(await lettersOf('subject=saga')).toEqual([]);
-      const answer = await ask('long', 'Which ship is number 89?');
+      expect(await lettersOf(knarr, 'subject=saga')).toEqual([]);
+      const answer = await ask(knarr, 'long', 'Which ship is number 89?');
       expect(answer.sources[0].text).toContain('Ship 89');
     });
 
@@ -78,7 +113,7 @@ export function endToEnd(start: () => Promise<Arrangement>): void {
     test('a deleted document is gone from answers and says so itself', async () => {
       const removed = await knarr.api('DELETE', '/v1/documents/ship');
       expect(removed.status).toBe(202);
-      const answer = await ask('life', 'What did the knarr carry?');
+      const answer = await ask(knarr, 'life', 'What did the knarr carry?');
       expect(answer.sources).toEqual([]);
       expect(answer.answered).toBe(false);
       const state = await knarr.api('GET', '/v1/documents/ship');
@@ -137,14 +172,14 @@ export function endToEnd(start: () => Promise<Arrangement>): void {
       const ended = await knarr.ended('broken');
       expect(ended.state).toBe('dead_lettered');
       expect(ended.error.code).toBe('unprocessable');
-      await expect.poll(() => lettersOf('subject=broken'), { timeout: 30_000 }).toHaveLength(1);
-      const [letter] = await lettersOf('subject=broken');
+      await expect.poll(() => lettersOf(knarr, 'subject=broken'), { timeout: 30_000 }).toHaveLength(1);
+      const [letter] = await lettersOf(knarr, 'subject=broken');
       expect(letter).toMatchObject({ code: 'unprocessable', attempts: 1, event: { subject: 'broken' } });
 
       const replayed = await knarr.api('POST', `/v1/dead-letters/${letter.id}/replay`);
       expect(replayed).toMatchObject({ status: 202, body: { replayed: 1 } });
       await expect
-        .poll(() => lettersOf('code=unprocessable'), { timeout: 30_000 })
+        .poll(() => lettersOf(knarr, 'code=unprocessable'), { timeout: 30_000 })
         .toMatchObject([{ id: letter.id, attempts: 2 }]);
       expect(await knarr.ended('broken')).toMatchObject({ version: 1, state: 'dead_lettered' });
     });

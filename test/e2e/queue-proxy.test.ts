@@ -1,5 +1,6 @@
 import { fileURLToPath } from 'node:url';
 import { describe } from 'vitest';
+import { httpPublisher } from '../../functions/_shared/publisher.ts';
 import { STAGES, type StageName } from '../../functions/_shared/stage.ts';
 import { apiOf } from '../support/api.ts';
 import { namespacesMissing, openNetwork } from '../support/arrangements/namespaces.ts';
@@ -9,12 +10,12 @@ import { openSharedStores } from '../support/arrangements/stores.ts';
 import { shippedEdges } from '../support/arrangements/topology.ts';
 import { postgresMissing } from '../support/postgres.ts';
 import { closerOf, startProgram } from '../support/program.ts';
-import { type Arrangement, endToEnd } from './cases.ts';
+import { endToEndByBroker, type OpenArrangement } from './cases.ts';
 
 const BROKER = fileURLToPath(new URL('../support/arrangements/broker-process.ts', import.meta.url));
 
 /** Each stage a process behind Knative's queue-proxy, in a network namespace of its own as in its pod. */
-async function start(): Promise<Arrangement> {
+async function start(): Promise<OpenArrangement> {
   const closers: (() => unknown)[] = [];
   const close = closerOf(closers);
   try {
@@ -37,7 +38,7 @@ async function start(): Promise<Arrangement> {
     const sink = `http://${broker.address}/default/default`;
     const { gateway } = await startStages(behindQueueProxy(podOf), stores, sink, closers);
     await program.said(/^ready/);
-    return { ...apiOf(gateway, stores.key), close };
+    return { ...apiOf(gateway, stores.key), publisher: httpPublisher(sink), close };
   } catch (thrown) {
     await close();
     throw thrown;
@@ -46,5 +47,5 @@ async function start(): Promise<Arrangement> {
 
 const missing = namespacesMissing() ?? queueProxyMissing() ?? postgresMissing();
 describe.skipIf(missing !== undefined)(`behind Knative's queue-proxy${missing ? ` (${missing})` : ''}`, () =>
-  endToEnd(start),
+  endToEndByBroker(start),
 );

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { describe } from 'vitest';
 import { parse } from 'yaml';
 import { asset } from '../../functions/_shared/assets.ts';
+import { httpPublisher } from '../../functions/_shared/publisher.ts';
 import { apiOf } from '../support/api.ts';
 import { onLoopback, startStages } from '../support/arrangements/stages.ts';
 import { openSharedStores } from '../support/arrangements/stores.ts';
@@ -10,10 +11,10 @@ import { postgresMissing } from '../support/postgres.ts';
 import { closerOf } from '../support/program.ts';
 import { rabbitMissing, startRabbit } from '../support/rabbitmq.ts';
 import { rabbitBrokerMissing, startRabbitBroker } from '../support/rabbitmq-broker.ts';
-import { type Arrangement, endToEnd } from './cases.ts';
+import { endToEndByBroker, type OpenArrangement } from './cases.ts';
 
 /** Stages as processes, joined by Knative's RabbitMQ Broker on a real RabbitMQ. */
-async function start(): Promise<Arrangement> {
+async function start(): Promise<OpenArrangement> {
   const closers: (() => unknown)[] = [];
   const close = closerOf(closers);
   const keep = async <T extends { close(): unknown }>(opening: Promise<T>): Promise<T> => {
@@ -29,7 +30,7 @@ async function start(): Promise<Arrangement> {
     const broker = await keep(startRabbitBroker(rabbit));
     const urls = await startStages(onLoopback, stores, broker.url, closers, { sendDeadLetters: true });
     await broker.subscribe(shippedEdges('rabbitmq', urls), parallelism());
-    return { ...apiOf(urls.gateway, stores.key), close };
+    return { ...apiOf(urls.gateway, stores.key), publisher: httpPublisher(broker.url), close };
   } catch (thrown) {
     await close();
     throw thrown;
@@ -44,5 +45,5 @@ function parallelism(): number {
 const missing = rabbitMissing() ?? rabbitBrokerMissing() ?? postgresMissing();
 describe.skipIf(missing !== undefined)(
   `with Knative's RabbitMQ Broker${missing ? ` (${missing})` : ''}`,
-  () => endToEnd(start),
+  () => endToEndByBroker(start),
 );
