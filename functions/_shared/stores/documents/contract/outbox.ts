@@ -1,0 +1,53 @@
+import { describe, expect, test } from 'vitest';
+import { emit } from '../../../events.ts';
+import type { DocumentStore } from '../port.ts';
+import { chunksOf, given, newTenant, using } from './fixtures.ts';
+
+/** Events wait in the outbox until they are acknowledged. A claim lasts `claimMs` milliseconds. */
+export function outboxContract(store: () => DocumentStore, claimMs: () => number): void {
+  const { accepted, indexed, drain } = using(store);
+
+  describe('the outbox', () => {
+    test('a claim is exclusive, comes back when not acknowledged, and then counts an attempt', async () => {
+      const tenant = newTenant();
+      await drain(tenant);
+      for (let i = 0; i < 20; i++)
+        await store().accept(given(tenant, `d${i}`), { traceparent: `trace ${i}` });
+      const claims = await Promise.all(Array.from({ length: 4 }, () => store().claimOutbox(7)));
+      const ids = claims.flat().map(({ id }) => id);
+      expect(ids).toHaveLength(20);
+      expect(new Set(ids).size).toBe(20);
+      expect(claims.flat().every(({ attempts }) => attempts === 1)).toBe(true);
+      expect(claims.flat().map(({ traceparent }) => traceparent)).toContain('trace 7');
+      await store().ackOutbox(ids.slice(0, 15));
+      await new Promise((resolve) => setTimeout(resolve, claimMs() + 50));
+      const again = await store().claimOutbox(100);
+      expect(again.map(({ id }) => id).sort()).toEqual(ids.slice(15).sort());
+      expect(again.every(({ attempts }) => attempts === 2)).toBe(true);
+      await store().ackOutbox(ids);
+      await new Promise((resolve) => setTimeout(resolve, claimMs() + 50));
+      expect(await store().claimOutbox(100)).toEqual([]);
+    });
+
+    test('what has not ended is put back, once', async () => {
+      const tenant = newTenant();
+      await store().requeueUnfinished();
+      const waiting = await store().accept(given(tenant, 'waiting'));
+      await store().accept(given(tenant, 'stuck', 'old'));
+      const stuck = await accepted(given(tenant, 'stuck', 'new'));
+      await indexed(given(tenant, 'done'));
+      await drain(tenant);
+      await store().saveChunks(stuck, { title: null, chunks: chunksOf(1) });
+      expect(await store().requeueUnfinished()).toBeGreaterThanOrEqual(2);
+      expect(await store().requeueUnfinished()).toBe(0);
+      const data = ({ document, version }: { document: string; version: number }) => ({
+        document,
+        version,
+        collection: 'default',
+      });
+      expect(await drain(tenant)).toEqual(
+        [waiting, stuck].map((ref) => emit('document.accepted', ref.document, data(ref))),
+      );
+    });
+  });
+}

@@ -1,0 +1,63 @@
+import { describe, expect, test } from 'vitest';
+import { emit } from '../../../events.ts';
+import type { DocumentStore } from '../port.ts';
+import { given, newTenant, using } from './fixtures.ts';
+
+/** Work that was lost is sent off again, so long as there is hope. */
+export function stuckContract(store: () => DocumentStore): void {
+  const { accepted, indexed, drain } = using(store);
+  const now = { afterMs: -1000, attempts: 2, limit: 1000 };
+  const hopelessOf = async (tenant: string) =>
+    (await store().redriveStuck(now)).hopeless.filter((ref) => ref.tenant === tenant);
+
+  describe('what stands still', () => {
+    test('is sent off again, a number of times, and is then without hope', async () => {
+      const tenant = newTenant();
+      const ref = await accepted(given(tenant, 'a'));
+      expect(await hopelessOf(tenant)).toEqual([]);
+      expect(await drain(tenant)).toHaveLength(1);
+      const again = emit('document.accepted', 'a', { document: 'a', version: 1, collection: 'default' });
+      for (let time = 0; time < 2; time++) {
+        expect(await hopelessOf(tenant)).toEqual([]);
+        expect(await drain(tenant)).toEqual([again]);
+      }
+      expect(await hopelessOf(tenant)).toMatchObject([{ ...ref, collection: 'default', state: 'accepted' }]);
+      expect(await drain(tenant)).toEqual([]);
+    });
+
+    test('is not what waits in the outbox, moved lately or has ended', async () => {
+      const tenant = newTenant();
+      await accepted(given(tenant, 'waiting'));
+      expect((await drain(tenant)).length).toBe(1);
+      await store().redriveStuck({ ...now, afterMs: 60_000 });
+      expect(await drain(tenant)).toEqual([]);
+      await indexed(given(tenant, 'waiting', 'two'));
+      await drain(tenant);
+      await store().redriveStuck(now);
+      expect(await drain(tenant)).toEqual([]);
+    });
+
+    test('is also a deletion that nobody confirmed, for ever', async () => {
+      const tenant = newTenant();
+      await indexed(given(tenant, 'a'));
+      await store().remove(tenant, 'a');
+      await drain(tenant);
+      const deleted = emit('document.deleted', 'a', { document: 'a', version: 2, collection: 'default' });
+      for (let time = 0; time < 4; time++) {
+        expect(await hopelessOf(tenant)).toEqual([]);
+        expect(await drain(tenant)).toEqual([deleted]);
+      }
+      await store().recordRemoved({ tenant, document: 'a', version: 2 });
+      await store().redriveStuck(now);
+      expect(await drain(tenant)).toEqual([]);
+    });
+
+    test('is sent off once by many sweepers', async () => {
+      const tenant = newTenant();
+      for (let n = 0; n < 30; n++) await accepted(given(tenant, `d${n}`));
+      await drain(tenant);
+      await Promise.all([1, 2, 3, 4].map(() => store().redriveStuck(now)));
+      expect(await drain(tenant)).toHaveLength(30);
+    });
+  });
+}
