@@ -2,7 +2,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { KnarrError } from './errors.ts';
 import { type CloudEvent, toCloudEvent } from './events.ts';
 import type { Logger, Publisher, StageName } from './stage.ts';
-import type { DocumentStore, OutboxEntry } from './stores/documents/port.ts';
+import type { DocumentStore } from './stores/documents/port.ts';
+import type { OutboxEntry } from './stores/documents/records.ts';
 
 /** Publishes what the document store's transactions have put into the outbox. */
 export interface Relay {

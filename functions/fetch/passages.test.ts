@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import type { Hit } from '../_shared/contracts.ts';
-import type { ChunkRow } from '../_shared/stores/documents/port.ts';
+import type { ChunkRow } from '../_shared/stores/documents/records.ts';
 import { assemble, toPassages } from './passages.ts';
 
 const TEXT =

@@ -1,5 +1,5 @@
 import type { Hit, Passage } from '../_shared/contracts.ts';
-import type { ChunkRow } from '../_shared/stores/documents/port.ts';
+import type { ChunkRow } from '../_shared/stores/documents/records.ts';
 
 /** A run of consecutive chunks of one document with the hits inside it. */
 interface Window {

@@ -6,12 +6,8 @@ import { type Emitted, type EventData, emit } from '../_shared/events.ts';
 import { checkGeneration, parseGenerationId } from '../_shared/generation.ts';
 import { pointId } from '../_shared/ids.ts';
 import type { Context, EventContext } from '../_shared/stage.ts';
-import type {
-  ChunkRow,
-  DocumentRef,
-  DocumentState,
-  DocumentStore,
-} from '../_shared/stores/documents/port.ts';
+import type { DocumentStore } from '../_shared/stores/documents/port.ts';
+import type { ChunkRow, DocumentRef, DocumentState } from '../_shared/stores/documents/records.ts';
 import type { Point, VectorStore } from '../_shared/stores/vectors/port.ts';
 import { decodeVector } from '../_shared/vectors.ts';
 

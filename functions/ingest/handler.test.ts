@@ -3,7 +3,7 @@ import { docxOf } from '../../test/support/docx.ts';
 import { EVENTS, emit, MAX_EVENT_BYTES, toCloudEvent } from '../_shared/events.ts';
 import { MAX_DIMENSIONS } from '../_shared/generation.ts';
 import { writeBinary } from '../_shared/runtime/cloudevents.ts';
-import type { DocumentRef } from '../_shared/stores/documents/port.ts';
+import type { DocumentRef } from '../_shared/stores/documents/records.ts';
 import { encodeVector } from '../_shared/vectors.ts';
 import { created, GENERATION, openTestIngest, sections, signal, type TestIngest } from './testing.ts';
 

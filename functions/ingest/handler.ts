@@ -11,7 +11,8 @@ import {
 } from '../_shared/events.ts';
 import { parseGenerationId } from '../_shared/generation.ts';
 import type { Context, EventContext } from '../_shared/stage.ts';
-import { CLOSED, type DocumentStore } from '../_shared/stores/documents/port.ts';
+import type { DocumentStore } from '../_shared/stores/documents/port.ts';
+import { CLOSED } from '../_shared/stores/documents/records.ts';
 import type { OriginalStore } from '../_shared/stores/originals/port.ts';
 import type { VectorStore } from '../_shared/stores/vectors/port.ts';
 import { encodeVector } from '../_shared/vectors.ts';

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { withContext } from '../_shared/chunk.ts';
 import { EVENTS } from '../_shared/events.ts';
 import { pointId } from '../_shared/ids.ts';
-import type { DocumentRef } from '../_shared/stores/documents/port.ts';
+import type { DocumentRef } from '../_shared/stores/documents/records.ts';
 import { created, embedded, GENERATION, openTestIngest, sections, type TestIngest } from './testing.ts';
 
 let ingest: TestIngest;

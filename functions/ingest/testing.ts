@@ -6,7 +6,8 @@ import { type CloudEvent, type EventData, emit, toCloudEvent } from '../_shared/
 import { contentHash } from '../_shared/ids.ts';
 import { type RunningStage, runStage } from '../_shared/runtime/run.ts';
 import { createDocumentStore } from '../_shared/stores/documents/open.ts';
-import type { DocumentRef, DocumentStore, NewDocument } from '../_shared/stores/documents/port.ts';
+import type { DocumentStore } from '../_shared/stores/documents/port.ts';
+import type { DocumentRef, NewDocument } from '../_shared/stores/documents/records.ts';
 import { folderOriginals } from '../_shared/stores/originals/folder.ts';
 import { type OriginalStore, originalKey } from '../_shared/stores/originals/port.ts';
 import { openPGlite } from '../_shared/stores/sql/pglite.ts';

@@ -3,7 +3,8 @@ import { CollectionName, DocumentId, Version } from '../_shared/contracts.ts';
 import { type CloudEvent, type Emitted, emit, eventName, OF_A_VERSION } from '../_shared/events.ts';
 import { problemOf } from '../_shared/runtime/problem.ts';
 import type { Context } from '../_shared/stage.ts';
-import type { DocumentStore, NewDeadLetter } from '../_shared/stores/documents/port.ts';
+import type { DocumentStore } from '../_shared/stores/documents/port.ts';
+import type { NewDeadLetter } from '../_shared/stores/documents/records.ts';
 import { errorOf, isPassing, readLetter } from './letter.ts';
 
 /** Which dead letters; without any, all of them. */

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { KnarrError } from '../_shared/errors.ts';
 import type { CloudEvent } from '../_shared/events.ts';
 import { uuidv5 } from '../_shared/ids.ts';
-import type { NewDeadLetter } from '../_shared/stores/documents/port.ts';
+import type { NewDeadLetter } from '../_shared/stores/documents/records.ts';
 
 const MAX_MESSAGE = 300;
 const Problem = z.object({ code: z.string().min(1).max(64), detail: z.string() });

@@ -2,13 +2,8 @@ import { chunkContext, withContext } from '../_shared/chunk.ts';
 import type { Drift } from '../_shared/contracts.ts';
 import { pointId, textHash } from '../_shared/ids.ts';
 import type { Context } from '../_shared/stage.ts';
-import type {
-  ChunkPosition,
-  ChunkRow,
-  DocumentRef,
-  DocumentStore,
-  ExpectedChunk,
-} from '../_shared/stores/documents/port.ts';
+import type { ChunkPosition, DocumentStore } from '../_shared/stores/documents/port.ts';
+import type { ChunkRow, DocumentRef, ExpectedChunk } from '../_shared/stores/documents/records.ts';
 import type { StoredPoint, VectorScope, VectorStore } from '../_shared/stores/vectors/port.ts';
 
 export interface ReconcileDeps {

@@ -2,7 +2,8 @@ import { z } from 'zod';
 import { type Emitted, emit, toCloudEvent } from '../_shared/events.ts';
 import { uuidv5 } from '../_shared/ids.ts';
 import type { Context } from '../_shared/stage.ts';
-import type { DocumentStore, NewDeadLetter } from '../_shared/stores/documents/port.ts';
+import type { DocumentStore } from '../_shared/stores/documents/port.ts';
+import type { NewDeadLetter } from '../_shared/stores/documents/records.ts';
 import type { OriginalStore } from '../_shared/stores/originals/port.ts';
 import { failVersion } from './dead-letters.ts';
 

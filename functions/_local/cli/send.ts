@@ -2,7 +2,7 @@ import { setMaxListeners } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import PQueue from 'p-queue';
 import { KnarrError } from '../../_shared/errors.ts';
-import { type DocumentState, ENDED } from '../../_shared/stores/documents/port.ts';
+import { type DocumentState, ENDED } from '../../_shared/stores/documents/records.ts';
 import { type ApiClient, ApiError } from './client.ts';
 import { readSource, type Source } from './sources.ts';
 

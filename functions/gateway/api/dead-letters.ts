@@ -1,6 +1,6 @@
 import { z } from '@hono/zod-openapi';
 import { KnarrError } from '../../_shared/errors.ts';
-import type { DeadLetter } from '../../_shared/stores/documents/port.ts';
+import type { DeadLetter } from '../../_shared/stores/documents/records.ts';
 import type { GatewayDeps } from '../deps.ts';
 import { type Api, auditOf, endpoint, queryInteger } from './endpoint.ts';
 

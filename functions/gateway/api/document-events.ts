@@ -1,6 +1,6 @@
 import { z } from '@hono/zod-openapi';
 import type { Logger } from '../../_shared/stage.ts';
-import { ENDED } from '../../_shared/stores/documents/port.ts';
+import { ENDED } from '../../_shared/stores/documents/records.ts';
 import type { GatewayDeps } from '../deps.ts';
 import type { Slots } from '../slots.ts';
 import { documentView } from './document-view.ts';

@@ -1,10 +1,7 @@
 import { z } from '@hono/zod-openapi';
 import { CollectionName, DocumentId, Metadata, Version } from '../../_shared/contracts.ts';
-import {
-  type Acceptance,
-  DOCUMENT_STATES,
-  type DocumentRecord,
-} from '../../_shared/stores/documents/port.ts';
+import type { Acceptance } from '../../_shared/stores/documents/port.ts';
+import { DOCUMENT_STATES, type DocumentRecord } from '../../_shared/stores/documents/records.ts';
 
 const State = z.enum(DOCUMENT_STATES).meta({ description: 'How far this version has come.' });
 const Links = z.object({ self: z.string(), events: z.string() });

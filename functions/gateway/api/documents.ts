@@ -2,11 +2,8 @@ import { z } from '@hono/zod-openapi';
 import { CollectionName, DocumentId } from '../../_shared/contracts.ts';
 import { KnarrError } from '../../_shared/errors.ts';
 import type { Call } from '../../_shared/stage.ts';
-import {
-  type Acceptance,
-  DOCUMENT_STATES,
-  type DocumentRecord,
-} from '../../_shared/stores/documents/port.ts';
+import type { Acceptance } from '../../_shared/stores/documents/port.ts';
+import { DOCUMENT_STATES, type DocumentRecord } from '../../_shared/stores/documents/records.ts';
 import { accept } from '../accept/accept.ts';
 import { recorded } from '../accept/writer.ts';
 import type { GatewayDeps } from '../deps.ts';

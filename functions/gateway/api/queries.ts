@@ -1,7 +1,7 @@
 import { z } from '@hono/zod-openapi';
 import { KnarrError } from '../../_shared/errors.ts';
 import type { Call, Logger } from '../../_shared/stage.ts';
-import type { Answer as StoredAnswer } from '../../_shared/stores/documents/port.ts';
+import type { Answer as StoredAnswer } from '../../_shared/stores/documents/records.ts';
 import type { GatewayDeps } from '../deps.ts';
 import { readAnswer } from '../rag/queries.ts';
 import { Answer } from '../rag/question.ts';

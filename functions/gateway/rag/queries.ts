@@ -3,7 +3,7 @@ import { KnarrError } from '../../_shared/errors.ts';
 import { type EventData, emit, MAX_EVENT_BYTES, toCloudEvent } from '../../_shared/events.ts';
 import { problemOf } from '../../_shared/runtime/problem.ts';
 import type { Call, Caller } from '../../_shared/stage.ts';
-import type { Answer as StoredAnswer } from '../../_shared/stores/documents/port.ts';
+import type { Answer as StoredAnswer } from '../../_shared/stores/documents/records.ts';
 import type { GatewayDeps } from '../deps.ts';
 import type { Answer, Question } from './question.ts';
 

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { asset } from '../../_shared/assets.ts';
 import { loadTokenizer } from '../../_shared/models/tokenizer.ts';
-import type { StoredChunk } from '../../_shared/stores/documents/port.ts';
+import type { StoredChunk } from '../../_shared/stores/documents/records.ts';
 import { seededRandom } from '../../_shared/testing.ts';
 import { extractHtml } from '../extract/html.ts';
 import { extractMarkdown } from '../extract/markdown.ts';

@@ -1,6 +1,6 @@
 import { chunkContext } from '../../_shared/chunk.ts';
 import { KnarrError } from '../../_shared/errors.ts';
-import type { StoredChunk } from '../../_shared/stores/documents/port.ts';
+import type { StoredChunk } from '../../_shared/stores/documents/records.ts';
 import type { Extracted } from '../extract/extracted.ts';
 import { cutIntoChunks } from './cut.ts';
 import { areClose, commonPath, type Section, sectionsOf } from './sections.ts';

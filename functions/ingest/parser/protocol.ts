@@ -1,5 +1,5 @@
 import type { ErrorCode } from '../../_shared/errors.ts';
-import type { StoredChunk } from '../../_shared/stores/documents/port.ts';
+import type { StoredChunk } from '../../_shared/stores/documents/records.ts';
 import type { ChunkLimits } from '../chunk/chunk.ts';
 import type { ExtractLimits } from '../extract/extracted.ts';
 

@@ -3,8 +3,9 @@ import { KnarrError } from '../../errors.ts';
 import { emit } from '../../events.ts';
 import type { Database } from '../sql/database.ts';
 import { putOutbox } from './outbox.ts';
-import type { Acceptance, DocumentState, DocumentStore, NewDocument, WriteOptions } from './port.ts';
+import type { Acceptance, DocumentStore, WriteOptions } from './port.ts';
 import { isReadable } from './readable.ts';
+import type { DocumentState, NewDocument } from './records.ts';
 import type { Tables } from './tables.ts';
 import { fingerprint, jsonb, storable } from './text.ts';
 

@@ -1,6 +1,7 @@
 import { type Kysely, sql } from 'kysely';
 import type { Database } from '../sql/database.ts';
-import type { Answer, DocumentStore } from './port.ts';
+import type { DocumentStore } from './port.ts';
+import type { Answer } from './records.ts';
 import type { Tables } from './tables.ts';
 import { jsonb, storable } from './text.ts';
 

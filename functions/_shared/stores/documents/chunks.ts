@@ -1,13 +1,7 @@
 import type { Hit, Metadata } from '../../contracts.ts';
 import type { Database, Queryable } from '../sql/database.ts';
-import {
-  type BuiltRef,
-  type ChunkRow,
-  CLOSED,
-  type DocumentRef,
-  type DocumentState,
-  type DocumentStore,
-} from './port.ts';
+import type { DocumentStore } from './port.ts';
+import { type BuiltRef, type ChunkRow, CLOSED, type DocumentRef, type DocumentState } from './records.ts';
 import { jsonb, storable } from './text.ts';
 
 export interface ChunkColumns extends Omit<ChunkRow, 'start' | 'end'> {

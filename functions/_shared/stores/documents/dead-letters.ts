@@ -1,8 +1,9 @@
 import { type Kysely, type Selectable, sql } from 'kysely';
 import { type CloudEvent, eventName, OF_A_VERSION } from '../../events.ts';
 import type { Database, Queryable } from '../sql/database.ts';
-import type { DeadLetter, DeadLetterFilter, DocumentRef, DocumentStore } from './port.ts';
+import type { DeadLetterFilter, DocumentStore } from './port.ts';
 import { mayReadLetter } from './readable.ts';
+import type { DeadLetter, DocumentRef } from './records.ts';
 import { send } from './sweep.ts';
 import type { Tables } from './tables.ts';
 import { fromCursor, jsonb, storable, toCursor } from './text.ts';

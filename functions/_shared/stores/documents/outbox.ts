@@ -1,7 +1,8 @@
 import type { Kysely } from 'kysely';
 import type { Emitted } from '../../events.ts';
 import type { Database, Queryable } from '../sql/database.ts';
-import type { DocumentStore, OutboxEntry } from './port.ts';
+import type { DocumentStore } from './port.ts';
+import type { OutboxEntry } from './records.ts';
 import type { Tables } from './tables.ts';
 import { jsonb } from './text.ts';
 

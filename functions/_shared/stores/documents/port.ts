@@ -1,48 +1,20 @@
-import type { Hit, Metadata } from '../../contracts.ts';
-import type { CloudEvent, Emitted } from '../../events.ts';
+import type { Hit } from '../../contracts.ts';
 import type { Caller } from '../../stage.ts';
 import type { Queryable } from '../sql/database.ts';
-
-/** Every accepted version ends in one of the last four. */
-export const DOCUMENT_STATES = [
-  'accepted',
-  'chunked',
-  'embedded',
-  'indexed',
-  'superseded',
-  'deleted',
-  'dead_lettered',
-] as const;
-export type DocumentState = (typeof DOCUMENT_STATES)[number];
-/** Of those, what a version has come to in the end. */
-export const ENDED: readonly DocumentState[] = DOCUMENT_STATES.slice(3);
-/** Ends that take no chunks any more. `indexed` does: an accepted event may be delivered again. */
-export const CLOSED: readonly DocumentState[] = DOCUMENT_STATES.slice(4);
-
-export interface DocumentRef {
-  tenant: string;
-  document: string;
-  version: number;
-}
-
-export interface NewDocument {
-  tenant: string;
-  document: string;
-  collection: string;
-  /** Id of the index generation that the chunks are made for. */
-  generation: string;
-  title: string | null;
-  uri: string | null;
-  contentType: string;
-  /** SHA-256 of the content, hex. */
-  contentHash: string;
-  bytes: number;
-  /** Key in the originals store. */
-  original: string;
-  metadata: Metadata;
-  /** Principals that may read it; `['*']` is everybody in the tenant. */
-  acl: string[];
-}
+import type {
+  Answer,
+  BuiltRef,
+  ChunkRow,
+  DeadLetter,
+  DocumentRecord,
+  DocumentRef,
+  DocumentState,
+  ExpectedChunk,
+  NewDeadLetter,
+  NewDocument,
+  OutboxEntry,
+  StoredChunk,
+} from './records.ts';
 
 export interface Acceptance {
   document: string;
@@ -75,41 +47,6 @@ export interface Idempotency {
   madeId?: boolean;
 }
 
-export interface DocumentRecord extends NewDocument {
-  version: number;
-  state: DocumentState;
-  chunks: number;
-  indexedChunks: number;
-  error: { code: string; message: string } | null;
-  createdAt: string;
-  updatedAt: string;
-}
-
-/** A version as it is built for an index generation, which it may have left since. Absent: for whichever it is in. */
-export type BuiltRef = DocumentRef & { generation?: string | undefined };
-
-export interface StoredChunk {
-  chunk: number;
-  text: string;
-  /** [start, end) in UTF-16 code units of the extracted text. */
-  start: number;
-  end: number;
-  headings: string[];
-  tokens: number;
-}
-
-/** A chunk with what is needed to show or index it. */
-export interface ChunkRow extends StoredChunk {
-  document: string;
-  version: number;
-  collection: string;
-  generation: string;
-  title: string | null;
-  uri: string | null;
-  metadata: Metadata;
-  acl: string[];
-}
-
 export interface ListOptions {
   collection?: string | undefined;
   state?: DocumentState | undefined;
@@ -124,21 +61,6 @@ export interface Page<T> {
   next?: string;
 }
 
-export interface NewDeadLetter {
-  id: string;
-  tenant: string;
-  event: CloudEvent;
-  code: string;
-  message: string;
-  destination: string;
-  receivedAt: string;
-}
-
-export interface DeadLetter extends NewDeadLetter {
-  /** One, and one more for each replay that failed again. */
-  attempts: number;
-}
-
 /** What is given must match; `{}` matches all. */
 export interface DeadLetterFilter {
   id?: string | undefined;
@@ -151,33 +73,8 @@ export interface DeadLetterFilter {
   readableBy?: Caller | undefined;
 }
 
-/** A chunk that the vector store should hold. */
-export interface ExpectedChunk extends ChunkRow {
-  tenant: string;
-}
-
 /** Where a walk over all chunks has come; starts undefined. */
 export type ChunkPosition = readonly [tenant: string, document: string, chunk: number];
-
-export interface Answer {
-  id: string;
-  tenant: string;
-  /** Of who asked: for those alone who have them all. */
-  principals: string[];
-  state: 'pending' | 'answered' | 'failed';
-  /** The answer or the problem details, as the API shows them. */
-  result: unknown;
-  createdAt: string;
-  expiresAt: string;
-}
-
-export interface OutboxEntry {
-  id: string;
-  tenant: string;
-  emitted: Emitted;
-  traceparent: string | null;
-  attempts: number;
-}
 
 /**
  * Documents, their versions and chunks, the outbox, dead letters and answers. The authority on what is current:

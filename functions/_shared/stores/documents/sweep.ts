@@ -1,6 +1,7 @@
 import type { Database, Queryable } from '../sql/database.ts';
 import { putAgain, WAITS } from './outbox.ts';
-import type { DocumentRef, DocumentStore } from './port.ts';
+import type { DocumentStore } from './port.ts';
+import type { DocumentRef } from './records.ts';
 
 interface Stuck extends DocumentRef {
   collection: string;

@@ -1,7 +1,7 @@
 import type { ColumnType, Generated } from 'kysely';
 import type { Metadata } from '../../contracts.ts';
 import type { CloudEvent } from '../../events.ts';
-import type { DocumentState } from './port.ts';
+import type { DocumentState } from './records.ts';
 
 /** Written as JSON text, read as a value. */
 type Jsonb<T> = ColumnType<T, string, string>;

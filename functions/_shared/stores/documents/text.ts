@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { KnarrError } from '../../errors.ts';
-import type { NewDocument } from './port.ts';
+import type { NewDocument } from './records.ts';
 
 /**
  * PostgreSQL stores neither NUL nor half a surrogate pair. Both become U+FFFD, as CommonMark §2.3 does with NUL: one

@@ -1,8 +1,9 @@
 import { type Kysely, type Selectable, sql } from 'kysely';
 import type { Caller } from '../../stage.ts';
 import type { Database } from '../sql/database.ts';
-import type { DocumentRecord, DocumentStore } from './port.ts';
+import type { DocumentStore } from './port.ts';
 import { mayRead } from './readable.ts';
+import type { DocumentRecord } from './records.ts';
 import type { Tables } from './tables.ts';
 import { fromCursor, storable, toCursor } from './text.ts';
 

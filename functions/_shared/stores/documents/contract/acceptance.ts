@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { emit } from '../../../events.ts';
-import type { DocumentStore, NewDocument } from '../port.ts';
+import type { DocumentStore } from '../port.ts';
+import type { NewDocument } from '../records.ts';
 import { chunksOf, everybody, given, newTenant, using } from './fixtures.ts';
 
 /** What makes a version of a submission, and what many submissions at once come to. */

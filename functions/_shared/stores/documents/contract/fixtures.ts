@@ -1,7 +1,8 @@
 import type { Hit } from '../../../contracts.ts';
 import { type Emitted, toCloudEvent } from '../../../events.ts';
 import type { Caller } from '../../../stage.ts';
-import type { DocumentRef, DocumentStore, NewDeadLetter, NewDocument, StoredChunk } from '../port.ts';
+import type { DocumentStore } from '../port.ts';
+import type { DocumentRef, NewDeadLetter, NewDocument, StoredChunk } from '../records.ts';
 
 let tenants = 0;
 /** Each test has a tenant of its own, so that it sees only what it wrote. */

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { emit } from '../../../events.ts';
-import type { DocumentRef, DocumentStore } from '../port.ts';
+import type { DocumentStore } from '../port.ts';
+import type { DocumentRef } from '../records.ts';
 import { chunksOf, given, letter, newTenant, using } from './fixtures.ts';
 
 /** By what a dead letter is found, what its replay brings about, and when it is gone. */
