@@ -33,7 +33,12 @@ beforeAll(async () => {
     delete: async () => {},
     ping: async () => {},
   };
-  const limits = { redriveAfterMs: -1000, redriveAttempts: 1, purgeAfterMs: 60_000 };
+  const limits = {
+    redriveAfterMs: -1000,
+    redriveAttempts: 1,
+    purgeAfterMs: 60_000,
+    deadLetterRetentionMs: 60_000,
+  };
   const deps = createRecover({ documents, vectors, originals }, limits, createMetrics());
   running = runStage(stage, deps, { log: createLogger('silent') });
 });

@@ -27,6 +27,11 @@ export const recoverKnobs = {
     duration('10m'),
     'How long originals of deleted and superseded documents, and replayed dead letters, are kept. Longer than any upload takes.',
   ),
+  deadLetterRetentionMs: knob(
+    'KNARR_DEAD_LETTER_RETENTION',
+    duration('30d'),
+    "How long dead letters are kept that nobody replays: of questions, of submissions, of a document's replaced versions. That of its newest version stays.",
+  ),
 };
 
 /** The stage's dependencies over stores that are open; the drift that was found last is shown as a metric. */

@@ -34,7 +34,12 @@ beforeAll(async () => {
     delete: async (key: string) => void removed.push(key),
     ping: async () => {},
   };
-  const limits = { redriveAfterMs: -1000, redriveAttempts: 1, purgeAfterMs: -1000 };
+  const limits = {
+    redriveAfterMs: -1000,
+    redriveAttempts: 1,
+    purgeAfterMs: -1000,
+    deadLetterRetentionMs: 60_000,
+  };
   const running = runStage(stage, createRecover({ documents, vectors, originals }, limits, metrics), {
     log: createLogger('silent'),
     metrics,

@@ -14,6 +14,8 @@ export interface SweepLimits {
   redriveAttempts: number;
   /** Age at which what nobody needs any more is removed, milliseconds. */
   purgeAfterMs: number;
+  /** Age at which a dead letter is removed that is not of a document's newest version, milliseconds. */
+  deadLetterRetentionMs: number;
 }
 
 export interface SweepDeps {
@@ -71,7 +73,10 @@ export async function sweep({
     report.dead_lettered += hopeless.length;
     full = redriven + hopeless.length === BATCH;
   }
-  await documents.purgeDeadLetters(limits.purgeAfterMs);
+  await documents.purgeDeadLetters({
+    replayedMs: limits.purgeAfterMs,
+    keptMs: limits.deadLetterRetentionMs,
+  });
   for (let removed = BATCH; removed === BATCH && !signal.aborted; ) {
     removed = await documents.purgeOriginals({ olderThanMs: limits.purgeAfterMs, limit: BATCH }, (key) =>
       originals.delete(key),

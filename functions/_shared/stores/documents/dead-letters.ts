@@ -1,5 +1,5 @@
 import { type Kysely, type Selectable, sql } from 'kysely';
-import { type CloudEvent, eventName, OF_A_VERSION } from '../../events.ts';
+import { type CloudEvent, eventName, eventType, OF_A_VERSION } from '../../events.ts';
 import type { Database, Queryable } from '../sql/database.ts';
 import type { DeadLetterFilter, DocumentStore } from './port.ts';
 import { mayReadLetter } from './readable.ts';
@@ -89,9 +89,13 @@ export function deadLetters(
       return replayed;
     },
 
-    async purgeDeadLetters(olderThanMs) {
-      await sql`delete from dead_letters
-        where replayed_at < now() - ${olderThanMs}::float8 * interval '1 millisecond'`.execute(db);
+    async purgeDeadLetters({ replayedMs, keptMs }) {
+      await sql`delete from dead_letters l
+        where replayed_at < now() - ${replayedMs}::float8 * interval '1 millisecond'
+        or (received_at < now() - ${keptMs}::float8 * interval '1 millisecond' and not (
+          type = any(${OF_A_VERSION.map(eventType)}) and exists (select from documents d
+            where d.tenant = l.tenant and d.document = l.subject and to_jsonb(d.head) = l.event->'data'->'version')
+        ))`.execute(db);
     },
   };
 }

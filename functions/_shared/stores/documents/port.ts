@@ -184,8 +184,11 @@ export interface DocumentStore {
    * one that goes on begins anew. Returns how many.
    */
   replay(tenant: string, filter: DeadLetterFilter, limit: number): Promise<number>;
-  /** Forgets letters that were replayed that long ago. */
-  purgeDeadLetters(olderThanMs: number): Promise<void>;
+  /**
+   * Forgets letters that were replayed `replayedMs` ago, and those received `keptMs` ago; never one of a document's newest
+   * version, which a replay can still bring about.
+   */
+  purgeDeadLetters(ages: { replayedMs: number; keptMs: number }): Promise<void>;
 
   /**
    * A pending answer. False, and there is none, when the tenant already has `most` that are pending and of which more than

@@ -121,5 +121,20 @@ export function replayContract(store: () => DocumentStore): void {
       await store().remove(tenant, 'a');
       expect(await ids(tenant)).toEqual([]);
     });
+
+    test("is kept for a time, and that of a document's newest version for good, until it is replayed", async () => {
+      const tenant = newTenant();
+      await failed(tenant, 'newest');
+      await failed(tenant, 'replaced');
+      await accepted(given(tenant, 'replaced', 'two'));
+      const submitted = emit('document.submitted', 'submitted', { document: 'submitted', text: 'Text.' });
+      await store().addDeadLetter(letter(tenant, 'submitted', submitted));
+      const ages = { replayedMs: 60_000, keptMs: 60_000 };
+      await store().purgeDeadLetters(ages);
+      expect(await ids(tenant)).toEqual(['newest', 'replaced', 'submitted']);
+      // As if a minute had passed.
+      await store().purgeDeadLetters({ ...ages, keptMs: -60_000 });
+      expect(await ids(tenant)).toEqual(['newest']);
+    });
   });
 }
