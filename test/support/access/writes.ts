@@ -74,7 +74,53 @@ export async function remove(play: Play, asker: Asker, document: Document): Prom
 }
 
 /** A document without an id of the writer's. */
-export async function create(play: Play, asker: Asker): Promise<Exchange> {
+export function create(play: Play, asker: Asker): Promise<Exchange> {
+  return added(play, asker, async (document, version) => {
+    const exchanged = await post(play, asker, '/v1/documents', version);
+    if (exchanged.reply.status === 202) document.id = JSON.parse(exchanged.reply.text).id;
+    return exchanged;
+  });
+}
+
+/** A document by way of an event: a new one, or one that is hidden from the writer, which comes to nothing. */
+export async function submit(play: Play, asker: Asker): Promise<Exchange> {
+  const { random, world } = play;
+  const hidden = world.documents.filter(
+    (each) => each.tenant === asker.tenant && each.reigns.length > 0 && !world.readsNow(asker, each),
+  );
+  if (hidden.length === 0 || random.below(2) === 0) {
+    return added(play, asker, ({ id }, version) => postEvent(play, asker, { document: id, ...version }));
+  }
+  const target = random.pick(hidden);
+  const about = { kind: 'question', tenant: asker.tenant, acl: asker.principals, collection: '' } as const;
+  const data = {
+    document: target.id,
+    text: `Submitted ${world.plant(about)}.`,
+    acl: ['user:nobody'],
+    collection: random.pick(asker.collections ?? ['default', 'news']),
+  };
+  for (const { token } of world.find(data.document)) asker.named.add(token);
+  const done = await holding([target], () => postEvent(play, asker, data));
+  if (!done) return send(play, asker, 'GET', '/v1/collections');
+  return { ...done, expected: refusal(asker, 'writer') ?? 403 };
+}
+
+/** The event says a tenant as well, which counts for nothing. */
+function postEvent(play: Play, asker: Asker, data: { document: string }): Promise<Exchange> {
+  return post(play, asker, '/v1/events', data, {
+    'ce-specversion': '1.0',
+    'ce-id': randomUUID(),
+    'ce-source': '/access',
+    'ce-type': 'dev.knarr.document.submitted.v1',
+    'ce-tenant': play.random.pick(['acme', 'globex', 'initech']),
+  });
+}
+
+async function added(
+  play: Play,
+  asker: Asker,
+  put: (document: Document, version: ReturnType<typeof newVersion>) => Promise<Exchange>,
+): Promise<Exchange> {
   const { random, world } = play;
   const document: Document = { id: randomUUID(), tenant: asker.tenant, reigns: [], isBusy: true, tokens: [] };
   world.documents.push(document);
@@ -82,41 +128,10 @@ export async function create(play: Play, asker: Asker): Promise<Exchange> {
   const version = newVersion(world, random, document, [...random.pick(ACLS)], collection);
   let exchanged: Exchange | undefined;
   await write(document, version, asker, async () => {
-    exchanged = await post(play, asker, '/v1/documents', version);
-    if (exchanged.reply.status === 202) document.id = JSON.parse(exchanged.reply.text).id;
+    exchanged = await put(document, version);
     return exchanged.reply.status;
   });
   document.isBusy = false;
   if (document.reigns.length === 0) world.documents.splice(world.documents.indexOf(document), 1);
   return { ...(exchanged as Exchange), expected: refusal(asker, 'writer') ?? 202 };
-}
-
-/**
- * A version by way of an event, of a document that is hidden from the writer or of nobody's: it comes to nothing.
- */
-export async function submit(play: Play, asker: Asker): Promise<Exchange> {
-  const { random, world } = play;
-  const hidden = world.documents.filter(
-    (each) => each.tenant === asker.tenant && each.reigns.length > 0 && !world.readsNow(asker, each),
-  );
-  const about = { kind: 'question', tenant: asker.tenant, acl: asker.principals, collection: '' } as const;
-  const target = hidden.length > 0 ? random.pick(hidden) : undefined;
-  const data = {
-    document: target?.id ?? '..',
-    text: `Submitted ${world.plant(about)}.`,
-    acl: ['user:nobody'],
-    collection: random.pick(asker.collections ?? ['default', 'news']),
-  };
-  const attributes = {
-    'ce-specversion': '1.0',
-    'ce-id': randomUUID(),
-    'ce-source': '/access',
-    'ce-type': 'dev.knarr.document.submitted.v1',
-    'ce-tenant': random.pick(['acme', 'globex', 'initech']),
-  };
-  for (const { token } of world.find(data.document)) asker.named.add(token);
-  const work = () => post(play, asker, '/v1/events', data, attributes);
-  const done = target ? await holding([target], work) : await work();
-  if (!done) return send(play, asker, 'GET', '/v1/collections');
-  return { ...done, expected: refusal(asker, 'writer') ?? (target ? 403 : undefined) };
 }
