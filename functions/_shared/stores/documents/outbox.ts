@@ -43,7 +43,7 @@ export async function putAgain(
 
 /** Whether an event of the version `v` waits in the outbox. */
 export const WAITS = `exists (select from outbox o where o.tenant = v.tenant and o.subject = v.document
-  and (o.data->>'version')::integer = v.version)`;
+  and o.data->'version' = to_jsonb(v.version))`;
 
 interface Row {
   id: number;

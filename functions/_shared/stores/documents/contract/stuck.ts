@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
-import { emit } from '../../../events.ts';
+import { type Emitted, emit } from '../../../events.ts';
 import type { DocumentStore } from '../port.ts';
-import { given, newTenant, using } from './fixtures.ts';
+import { given, letter, newTenant, using } from './fixtures.ts';
 
 /** Work that was lost is sent off again, so long as there is hope. */
 export function stuckContract(store: () => DocumentStore): void {
@@ -35,6 +35,26 @@ export function stuckContract(store: () => DocumentStore): void {
       await drain(tenant);
       await store().redriveStuck(now);
       expect(await drain(tenant)).toEqual([]);
+    });
+
+    test('is found whatever waits in the outbox under its name', async () => {
+      const tenant = newTenant();
+      await accepted(given(tenant, 'a'));
+      await drain(tenant);
+      for (const version of ['abc', '1', 1.5, null, { of: 1 }]) {
+        const odd = { name: 'document.submitted', subject: 'a', data: { document: 'a', version } };
+        const id = JSON.stringify(version);
+        await store().addDeadLetter(
+          letter(tenant, id, odd as unknown as Emitted, { code: 'invalid_request' }),
+        );
+        expect(await store().replay(tenant, { id }, 10)).toBe(1);
+      }
+      expect(await hopelessOf(tenant)).toEqual([]);
+      const said = await drain(tenant);
+      expect(said.filter(({ name }) => name === 'document.submitted')).toHaveLength(5);
+      expect(said.filter(({ name }) => name === 'document.accepted')).toMatchObject([
+        { data: { version: 1 } },
+      ]);
     });
 
     test('is also a deletion that nobody confirmed, for ever', async () => {
