@@ -121,7 +121,7 @@ export interface Stage<Deps, In = unknown, Out = unknown, K extends Knobs = Knob
   knobs: K;
   open(config: Config<K>, tools: StageTools): Promise<Deps>;
   close?(deps: Deps): Promise<void>;
-  /** Throws while the stage cannot do its own work; a dead dependency of others does not count. */
+  /** Throws while the stage cannot do any of its work; what some requests can do without does not count. */
   ready?(deps: Deps): Promise<void>;
   /** Largest body accepted, bytes, after decompression. Default 1 MiB. */
   maxBodyBytes?: number;

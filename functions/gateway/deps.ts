@@ -81,6 +81,13 @@ function sayWhenKeyless(access: AccessStore, log: Logger): void {
   );
 }
 
+/** Looks, without waiting, whether originals can be kept; the log says why not. */
+export function sayWhenAway(originals: OriginalStore, log: Logger): void {
+  originals.ping().catch((thrown: unknown) => {
+    log.warn({ err: thrown }, 'originals cannot be kept: documents are refused until they can');
+  });
+}
+
 /** Ends event streams and the relay; the stores belong to whoever opened them. */
 export async function closeGateway(deps: GatewayDeps): Promise<void> {
   deps.closing.abort();

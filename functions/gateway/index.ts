@@ -11,7 +11,7 @@ import { admit, admitEvent } from './admit.ts';
 import { createApi } from './api/app.ts';
 import { checkAuth } from './auth/authenticator.ts';
 import { authKnobs, eventKnobs } from './auth/knobs.ts';
-import { closeGateway, createGateway } from './deps.ts';
+import { closeGateway, createGateway, sayWhenAway } from './deps.ts';
 import { refuseOpenBinding } from './guard.ts';
 import { acceptSubmitted, answerQuestion, keepAnswer } from './handler.ts';
 import { limitKnobs, stageKnobs, uriKnobs } from './knobs.ts';
@@ -61,10 +61,13 @@ export const stage = defineStage({
     publishTimeout: runtimeKnobs.publishTimeout,
   },
   async open(config, { log }) {
+    const ledger = await openLedger(config);
+    const originals = openOriginals(config);
+    sayWhenAway(originals, log);
     return createGateway(
       {
-        ...(await openLedger(config)),
-        originals: openOriginals(config),
+        ...ledger,
+        originals,
         publisher:
           config.sink === undefined
             ? nowhere
@@ -86,7 +89,6 @@ export const stage = defineStage({
     await closeGateway(deps);
     await deps.documents.close();
   },
-  async ready({ documents, originals }) {
-    await Promise.all([documents.ping(), originals.ping()]);
-  },
+  // Originals are needed to take documents alone: without them a PUT is refused, and questions are answered.
+  ready: ({ documents }) => documents.ping(),
 });

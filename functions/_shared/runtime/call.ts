@@ -1,13 +1,15 @@
 import { KnarrError } from '../errors.ts';
 import type { Call, Caller } from '../stage.ts';
+import { type Claims, checkCall, proveCall, type StageKey } from '../stage-key.ts';
 import { readTraceparent, readTracestate } from '../telemetry/trace.ts';
 import { parseInstant } from './instant.ts';
 
-/** Headers that carry a call from stage to stage. They are trusted: only stages reach each other's ports. */
+/** Headers that carry a call from stage to stage; what the others claim, the proof shows a stage to have said. */
 export const CALL_HEADERS = {
   tenant: 'knarr-tenant',
   principals: 'knarr-principals',
   deadline: 'knarr-deadline',
+  proof: 'knarr-proof',
 } as const;
 
 const MAX_TIMER = 2 ** 31 - 1;
@@ -67,9 +69,17 @@ export function byDeadline<T>(work: Promise<T>, deadline: number | undefined): P
   });
 }
 
-/** The call that a request from another stage carries. Throws `invalid_request` for headers that cannot be read. */
-export function readCall(request: Request): Call {
+/**
+ * The call that a request from another stage carries. Throws `unauthenticated` when there is a key and no proof by it,
+ * whatever else the request claims or does not, and `invalid_request` for headers that cannot be read.
+ */
+export function readCall(request: Request, key?: StageKey): Call {
   const { headers } = request;
+  checkCall(
+    key,
+    claimsOf((name) => headers.get(name)),
+    headers.get(CALL_HEADERS.proof),
+  );
   const principals = headers.get(CALL_HEADERS.principals);
   const traceparent = readTraceparent(headers.get('traceparent'));
   return {
@@ -111,14 +121,25 @@ function decode(value: string): string {
   }
 }
 
+const claimsOf = (header: (name: string) => string | null | undefined): Claims =>
+  [CALL_HEADERS.tenant, CALL_HEADERS.principals, CALL_HEADERS.deadline].map((name) => header(name) ?? null);
+
 /** The headers of {@link readCall}, the other way round. */
-export function writeCall(call: Call): Record<string, string> {
-  return {
+export function writeCall(call: Call, key?: StageKey): Record<string, string> {
+  const claimed: Record<string, string> = {
     [CALL_HEADERS.tenant]: encodeURIComponent(call.tenant),
     [CALL_HEADERS.principals]: call.principals.map(encodeURIComponent).join(','),
     ...(call.deadline === undefined
       ? {}
       : { [CALL_HEADERS.deadline]: new Date(call.deadline).toISOString() }),
+  };
+  const proof = proveCall(
+    key,
+    claimsOf((name) => claimed[name]),
+  );
+  return {
+    ...claimed,
+    ...(proof === undefined ? {} : { [CALL_HEADERS.proof]: proof }),
     ...(call.traceparent === undefined ? {} : { traceparent: call.traceparent }),
     ...(call.tracestate === undefined ? {} : { tracestate: call.tracestate }),
   };

@@ -118,10 +118,10 @@ test('before init it is unavailable, and readiness is the stage’s own', async 
   expect((await module.handle(http(), {})).statusCode).toBe(503);
   await expect(module.readiness()).rejects.toMatchObject({ statusCode: 503 });
   await module.init();
-  expect(await module.readiness()).toEqual({ status: 'ready' });
   isReady = false;
   await expect(module.readiness()).rejects.toMatchObject({ statusCode: 503 });
   isReady = true;
+  expect(await module.readiness()).toEqual({ status: 'ready' });
   expect(module.liveness()).toEqual({ status: 'live' });
 });
 

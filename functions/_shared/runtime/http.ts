@@ -129,9 +129,8 @@ export function createApp<Deps, In, Out>(
       await running.ready();
       return c.json({ status: 'ready' });
     } catch (thrown) {
-      const error = KnarrError.from(thrown);
-      if (!isDraining()) log.warn({ err: error.cause ?? error }, 'not ready');
-      return problemResponse(new KnarrError('unavailable', error.message, { cause: thrown }));
+      const { message } = KnarrError.from(thrown);
+      return problemResponse(new KnarrError('unavailable', message, { cause: thrown }));
     }
   });
   app.get('/metrics', async (c) =>

@@ -16,6 +16,7 @@ import { childTraceparent, readTraceparent, readTracestate, spanId, traceId } fr
 import { byDeadline, callScope, readDeadline, withSignal } from './call.ts';
 import { createApp } from './http.ts';
 import { validate } from './problem.ts';
+import { createReadiness } from './readiness.ts';
 
 export interface RunOptions {
   log: Logger;
@@ -43,7 +44,7 @@ export interface RunningStage<In = unknown, Out = unknown> {
   call(input: In, call: Call): Promise<Out>;
   /** Handles one event; what it says in turn comes back. */
   receive(event: CloudEvent, signal: Lazily<AbortSignal>): Promise<CloudEvent[]>;
-  /** Throws why the stage cannot work. */
+  /** Throws why the stage cannot work: from memory, see {@link createReadiness}. */
   ready(): Promise<void>;
   /** From now on readiness fails and new work is refused with 503. */
   drain(): void;
@@ -56,6 +57,7 @@ export function runStage<Deps, In, Out>(
 ): RunningStage<In, Out> {
   const { log } = options;
   const metrics = options.metrics ?? createMetrics();
+  const ready = stage.ready && createReadiness(async () => stage.ready?.(deps), log);
   let draining = false;
 
   /**
@@ -146,7 +148,7 @@ export function runStage<Deps, In, Out>(
     receive,
     async ready() {
       if (draining) throw new KnarrError('unavailable', 'The stage is shutting down.');
-      await stage.ready?.(deps);
+      await ready?.();
     },
     drain() {
       draining = true;

@@ -123,6 +123,8 @@ export async function start<Deps, In, Out, K extends Knobs>(
     },
   );
   const { running, config, log, close } = await opened.catch(exitMisconfigured);
+  // So that the first probe, which comes as soon as there is a port, need not wait.
+  running.ready().catch(() => {});
   return serveProcess(running, config, log, close);
 }
 
