@@ -24,6 +24,8 @@ export interface Queryable {
 /** A PostgreSQL database: the embedded one or a server. */
 export interface Database extends Queryable {
   dialect: 'pglite' | 'postgres';
+  /** The query builder over connections whose statements may take as long as they take: to change tables, not to answer. */
+  unhurried<Tables>(): Kysely<Tables>;
   /** Commits when `work` resolves, rolls back when it throws. `tx` is dead afterwards. */
   transaction<T>(work: (tx: Queryable) => Promise<T>): Promise<T>;
   /** Waits for running statements, then closes. */
@@ -50,14 +52,15 @@ export interface Connection {
 }
 export interface Connector {
   dialect: Database['dialect'];
-  connect(): Promise<Connection>;
+  /** `unhurried`: without a limit on the time that a statement takes. */
+  connect(options?: { unhurried: boolean }): Promise<Connection>;
   close(): Promise<void>;
 }
 
 /** A database over anything that hands out connections. */
 export function createDatabase(connector: Connector): Database {
-  async function connect(): Promise<Connection> {
-    const connection = await connector.connect().catch(translate);
+  async function connect(unhurried = false): Promise<Connection> {
+    const connection = await connector.connect({ unhurried }).catch(translate);
     return {
       query: (sql, params) => connection.query<never>(sql, params).catch(translate),
       exec: (sql) => connection.exec(sql).catch(translate),
@@ -78,6 +81,7 @@ export function createDatabase(connector: Connector): Database {
     query: (sql, params = []) => using((connection) => connection.query(sql, params)),
     exec: (sql) => using((connection) => connection.exec(sql)),
     kysely: () => createKysely(connect),
+    unhurried: () => createKysely(() => connect(true)),
     transaction: (work) => using((connection) => inTransaction(connection, work)),
     close: () => connector.close(),
   };
@@ -117,8 +121,11 @@ async function inTransaction<T>(connection: Connection, work: (tx: Queryable) =>
   }
 }
 
-/** SQLSTATE classes that say "not now": connection, resources, operator intervention, serialization and deadlock. */
-const NOT_NOW = /^(08|53|57P|40001|40P01|55P03)/;
+/**
+ * SQLSTATE classes that say "not now": connection, resources, operator intervention, serialization, deadlock and locks;
+ * a statement or a transaction that took longer than the server allows, which is what too much to do looks like.
+ */
+const NOT_NOW = /^(08|53|57P|57014|25P03|25P04|40001|40P01|55P03)/;
 const NETWORK = new Set([
   'ECONNREFUSED',
   'ECONNRESET',

@@ -3,7 +3,7 @@ import type { Database } from './database.ts';
 
 /**
  * Brings a store's tables to the newest version, in one transaction and under an advisory lock: several processes may
- * start at once. Each store has its own history, kept in `<store>_migrations`.
+ * start at once. Each store has its own history, kept in `<store>_migrations`. On a large table a step may take long.
  */
 export async function migrate(
   database: Database,
@@ -11,7 +11,7 @@ export async function migrate(
   migrations: Record<string, Migration>,
 ): Promise<void> {
   const migrator = new Migrator({
-    db: database.kysely(),
+    db: database.unhurried(),
     provider: { getMigrations: async () => migrations },
     migrationTableName: `${store}_migrations`,
     migrationLockTableName: `${store}_migrations_lock`,
