@@ -29,6 +29,17 @@ export interface AcceptDeps extends WriteDeps {
   maxDocumentBytes: number;
 }
 
+/** How a repeat of a submission is known. */
+export interface Repeats {
+  /** Of the writer's choosing: what another writer means by it is something else. */
+  idempotencyKey: string;
+  /** The key alone says that it is the same; else other content under it is a conflict. */
+  keyAlone?: boolean;
+}
+
+/** The key as the store has it: one writer's keys are nothing to another. */
+export const keyOf = ({ idempotencyKey }: Repeats, { actor }: Writer): string => `${actor} ${idempotencyKey}`;
+
 /** A document's content with what was said of it. */
 export interface Incoming {
   content: Uint8Array;
@@ -82,14 +93,12 @@ export function accept(
   incoming: Incoming,
   writer: Writer,
   deps: AcceptDeps,
-  idempotencyKey?: string,
+  repeats?: Repeats,
 ): Promise<Acceptance> {
   const document = id ?? randomUUID();
-  // One writer's keys are nothing to another.
-  const idempotency =
-    idempotencyKey === undefined
-      ? {}
-      : { idempotencyKey: `${writer.actor} ${idempotencyKey}`, madeId: id === undefined };
+  const idempotency = repeats
+    ? { ...repeats, idempotencyKey: keyOf(repeats, writer), madeId: id === undefined }
+    : {};
   return deps.quotas.write(writer.tenant, () =>
     denying('document.put', document, writer, deps, () =>
       write(document, incoming, writer, deps, idempotency),

@@ -2,11 +2,14 @@ import type { CloudEvent, EventData } from '../../_shared/events.ts';
 import { uuidv5 } from '../../_shared/ids.ts';
 import { validate } from '../../_shared/runtime/problem.ts';
 import type { Acceptance } from '../../_shared/stores/documents/port.ts';
-import { type AcceptDeps, accept, readSubmission } from './accept.ts';
+import { type AcceptDeps, accept, keyOf, readSubmission } from './accept.ts';
 import { Submission } from './submission.ts';
 import type { Writer } from './writer.ts';
 
-/** Accepts what `document.submitted` says as {@link accept} does. The same event again accepts nothing new. */
+/**
+ * Accepts what `document.submitted` says as {@link accept} does. The same event again (`source` and `id`) is answered with
+ * what came of the first, without reading anything: what its URI holds by now is the next event's business.
+ */
 export async function acceptEvent(
   { source, id }: Pick<CloudEvent, 'source' | 'id'>,
   { document, ...rest }: Omit<EventData<'document.submitted'>, 'submitter'>,
@@ -14,6 +17,9 @@ export async function acceptEvent(
   deps: AcceptDeps,
   signal: AbortSignal,
 ): Promise<Acceptance> {
-  const incoming = await readSubmission(validate(Submission, rest, 'The event data'), deps, signal);
-  return accept(document, incoming, writer, deps, uuidv5('submitted', source, id));
+  const submission = validate(Submission, rest, 'The event data');
+  const repeats = { idempotencyKey: uuidv5('submitted', source, id), keyAlone: true };
+  const earlier = await deps.documents.acceptedUnder(writer.tenant, keyOf(repeats, writer));
+  if (earlier) return earlier;
+  return accept(document, await readSubmission(submission, deps, signal), writer, deps, repeats);
 }

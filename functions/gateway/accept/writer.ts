@@ -45,7 +45,7 @@ export async function checkRoom(
   const quota = await quotas.quota(tenant);
   if (quota.documents === null && quota.bytes === null) return quota;
   const usage = await access.usage(tenant);
-  const head = caller && (await documents.head(caller, document));
+  const head = await (caller ? documents.head(caller, document) : documents.current(tenant, document));
   const isNew = head === undefined || head.state === 'deleted';
   const change = { documents: isNew ? 1 : 0, bytes: bytes - (head?.bytes ?? 0) };
   const after = { documents: usage.documents + change.documents, bytes: usage.bytes + change.bytes };

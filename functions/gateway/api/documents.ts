@@ -41,10 +41,11 @@ export function documentRoutes(api: Api, deps: GatewayDeps): void {
     call: ApiCall,
   ) {
     const key = idempotencyKey(c);
+    const repeats = key === undefined ? undefined : { idempotencyKey: key };
     const room = deps.bodies.open();
     try {
       const incoming = await readIncoming(c, query, deps, room, call.signal);
-      return answerAccepted(c, await accept(id, incoming, writerOf(call), deps, key));
+      return answerAccepted(c, await accept(id, incoming, writerOf(call), deps, repeats));
     } finally {
       room.end();
     }

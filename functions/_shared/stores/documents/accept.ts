@@ -1,38 +1,25 @@
-import { type Kysely, sql } from 'kysely';
+import { sql } from 'kysely';
 import { KnarrError } from '../../errors.ts';
 import { emit } from '../../events.ts';
 import type { Database } from '../sql/database.ts';
+import { type Db, type Head, lockHead, readHead, unchanged } from './head.ts';
+import { claimKey, settleKey, underKey } from './idempotency.ts';
 import { putOutbox } from './outbox.ts';
 import type { Acceptance, DocumentStore, WriteOptions } from './port.ts';
 import { isReadable } from './readable.ts';
-import type { DocumentState, NewDocument } from './records.ts';
+import type { NewDocument } from './records.ts';
 import type { Tables } from './tables.ts';
 import { fingerprint, jsonb, storable } from './text.ts';
 
-type Db = Kysely<Tables>;
-interface Head {
-  version: number;
-  state: DocumentState;
-  collection: string;
-  fingerprint: string;
-  bytes: number;
-  acl: string[];
-}
-
-/** How long an idempotency key is remembered. */
-const KEY_HOURS = 24;
-/** Expired rows removed by the way, at most. */
-const PURGE = 100;
-
 /** Writes heads: the one place where versions are given out. */
-export function acceptance(database: Database): Pick<DocumentStore, 'accept' | 'remove'> {
+export function acceptance(database: Database): Pick<DocumentStore, 'accept' | 'acceptedUnder' | 'remove'> {
   return {
-    accept(given, { idempotencyKey, madeId = false, ...options } = {}) {
+    accept(given, { idempotencyKey: key, madeId = false, keyAlone = false, ...options } = {}) {
       const print = fingerprint(given);
       return database.transaction(async (tx) => {
         const db = tx.kysely<Tables>();
-        if (idempotencyKey !== undefined) {
-          const earlier = await claimKey(db, given, idempotencyKey, print, madeId);
+        if (key !== undefined) {
+          const earlier = await claimKey(db, given, { key, print, madeId, keyAlone });
           if (earlier) return earlier;
         }
         const head = await lockHead(db, given.tenant, given.document);
@@ -49,10 +36,12 @@ export function acceptance(database: Database): Pick<DocumentStore, 'accept' | '
           const bytes = given.bytes - (head?.bytes ?? 0);
           await options.within?.(tx, { acceptance: accepted, documents: isNew ? 1 : 0, bytes });
         }
-        if (idempotencyKey !== undefined) await settleKey(db, given.tenant, idempotencyKey, accepted);
+        if (key !== undefined) await settleKey(db, given.tenant, key, accepted);
         return accepted;
       });
     },
+
+    acceptedUnder: (tenant, key) => underKey(database.kysely<Tables>(), tenant, key),
 
     remove(tenant, document, { traceparent, caller, within }: WriteOptions = {}) {
       return database.transaction(async (tx) => {
@@ -85,36 +74,6 @@ export function acceptance(database: Database): Pick<DocumentStore, 'accept' | '
     },
   };
 }
-
-const unchanged = (document: string, { version, state, collection }: Head): Acceptance => ({
-  document,
-  version,
-  state,
-  collection,
-  created: false,
-});
-
-/** Makes the document's row when it is new and holds it until the transaction ends: one writer of a head at a time. */
-async function lockHead(db: Db, tenant: string, document: string): Promise<Head | undefined> {
-  const { head } = await db
-    .insertInto('documents')
-    .values({ tenant, document, head: 0 })
-    .onConflict((conflict) =>
-      conflict.columns(['tenant', 'document']).doUpdateSet((eb) => ({ head: eb.ref('documents.head') })),
-    )
-    .returning('head')
-    .executeTakeFirstOrThrow();
-  return head === 0 ? undefined : readHead(db, tenant, document, head);
-}
-
-const readHead = (db: Db, tenant: string, document: string, version: number): Promise<Head> =>
-  db
-    .selectFrom('versions')
-    .select(['version', 'state', 'collection', 'fingerprint', 'bytes', 'acl'])
-    .where('tenant', '=', tenant)
-    .where('document', '=', document)
-    .where('version', '=', version)
-    .executeTakeFirstOrThrow();
 
 async function write(
   db: Db,
@@ -206,43 +165,5 @@ async function moveHead(db: Db, tenant: string, document: string, head: number):
     .set({ head })
     .where('tenant', '=', tenant)
     .where('document', '=', document)
-    .execute();
-}
-
-/** The earlier acceptance under this key, or undefined when the key is new. Throws `conflict` when it stood for something else. */
-async function claimKey(
-  db: Db,
-  { tenant, document }: NewDocument,
-  key: string,
-  print: string,
-  madeId: boolean,
-): Promise<Acceptance | undefined> {
-  await sql`delete from idempotency_keys where (tenant, key) in (
-    select tenant, key from idempotency_keys where created_at < now() - make_interval(hours => ${KEY_HOURS}::integer)
-    limit ${PURGE}::integer for update skip locked)`.execute(db);
-  const { numInsertedOrUpdatedRows } = await db
-    .insertInto('idempotency_keys')
-    .values({ tenant, key, fingerprint: print, document, version: 0 })
-    .onConflict((conflict) => conflict.doNothing())
-    .executeTakeFirstOrThrow();
-  if (numInsertedOrUpdatedRows === 1n) return undefined;
-  const earlier = await db
-    .selectFrom('idempotency_keys')
-    .selectAll()
-    .where('tenant', '=', tenant)
-    .where('key', '=', key)
-    .executeTakeFirstOrThrow();
-  if (earlier.fingerprint !== print || (earlier.document !== document && !madeId)) {
-    throw new KnarrError('conflict', 'This idempotency key was used for another document.');
-  }
-  return unchanged(earlier.document, await readHead(db, tenant, earlier.document, earlier.version));
-}
-
-async function settleKey(db: Db, tenant: string, key: string, accepted: Acceptance): Promise<void> {
-  await db
-    .updateTable('idempotency_keys')
-    .set({ document: accepted.document, version: accepted.version })
-    .where('tenant', '=', tenant)
-    .where('key', '=', key)
     .execute();
 }

@@ -45,6 +45,8 @@ export interface Idempotency {
   idempotencyKey?: string;
   /** The id was made for this submission: the first acceptance may be under another. Default false. */
   madeId?: boolean;
+  /** The key alone says that it is the same, whatever it holds by now: a repeat is never a conflict. Default false. */
+  keyAlone?: boolean;
 }
 
 export interface ListOptions {
@@ -86,10 +88,14 @@ export interface DocumentStore {
    * Throws `forbidden` for a document that the caller may not read, `conflict` for a key that stood for something else.
    */
   accept(document: NewDocument, options?: WriteOptions & Idempotency): Promise<Acceptance>;
+  /** What was accepted under this key, as it stands now, while keys are remembered (a day). */
+  acceptedUnder(tenant: string, idempotencyKey: string): Promise<Acceptance | undefined>;
   /** Deletes by writing a tombstone version and its `document.deleted` outbox row; undefined when there is nothing to delete. */
   remove(tenant: string, document: string, options?: WriteOptions): Promise<Acceptance | undefined>;
   /** The current version, tombstones included. Undefined also when the caller may not read it. */
   head(caller: Caller, document: string): Promise<DocumentRecord | undefined>;
+  /** The same for nobody in particular: no access list is asked. */
+  current(tenant: string, document: string): Promise<DocumentRecord | undefined>;
   version(ref: DocumentRef): Promise<DocumentRecord | undefined>;
   /** Versions of a document whose head the caller may read, newest first, from below `below`. */
   history(

@@ -13,6 +13,7 @@ export function versions(
 ): Pick<
   DocumentStore,
   | 'head'
+  | 'current'
   | 'version'
   | 'history'
   | 'list'
@@ -26,6 +27,11 @@ export function versions(
   return {
     async head(caller, document) {
       const row = await heads(db, caller).where('versions.document', '=', document).executeTakeFirst();
+      return row && recordOf(row);
+    },
+
+    async current(tenant, document) {
+      const row = await currentOf(db, tenant).where('versions.document', '=', document).executeTakeFirst();
       return row && recordOf(row);
     },
 
@@ -136,7 +142,9 @@ export function versions(
   };
 }
 
-const heads = (db: Kysely<Tables>, caller: Caller) =>
+const heads = (db: Kysely<Tables>, caller: Caller) => currentOf(db, caller.tenant).where(mayRead(caller));
+
+const currentOf = (db: Kysely<Tables>, tenant: string) =>
   db
     .selectFrom('documents')
     .innerJoin('versions', (join) =>
@@ -146,8 +154,7 @@ const heads = (db: Kysely<Tables>, caller: Caller) =>
         .onRef('versions.version', '=', 'documents.head'),
     )
     .selectAll('versions')
-    .where('documents.tenant', '=', caller.tenant)
-    .where(mayRead(caller));
+    .where('documents.tenant', '=', tenant);
 
 function recordOf(row: Selectable<Tables['versions']>): DocumentRecord {
   return {

@@ -41,6 +41,20 @@ export function idempotencyContract(store: () => DocumentStore): void {
       });
     });
 
+    test('where the key alone counts, something else under it is a repeat and changes nothing', async () => {
+      const tenant = newTenant();
+      const under = { idempotencyKey: 'k', keyAlone: true };
+      expect(await store().acceptedUnder(tenant, 'k')).toBeUndefined();
+      const first = await store().accept(given(tenant, 'a', 'x'), under);
+      expect(await store().accept(given(tenant, 'a', 'y'), under)).toEqual({ ...first, created: false });
+      expect(await store().accept(given(tenant, 'b', 'x'), under)).toEqual({ ...first, created: false });
+      expect(await store().head(everybody(tenant), 'b')).toBeUndefined();
+      await store().accept(given(tenant, 'a', 'z'));
+      const stands = { document: 'a', version: 1, state: 'superseded', created: false };
+      expect(await store().acceptedUnder(tenant, 'k')).toMatchObject(stands);
+      expect(await store().acceptedUnder(newTenant(), 'k')).toBeUndefined();
+    });
+
     test('the same key many at once is accepted once', async () => {
       const tenant = newTenant();
       const accepted = await Promise.all(
