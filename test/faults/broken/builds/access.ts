@@ -82,8 +82,8 @@ export const READING: readonly BrokenBuild[] = [
     edits: [
       {
         file: 'functions/_shared/stores/documents/versions.ts',
-        from: "    .where('documents.tenant', '=', caller.tenant)\n",
-        to: '',
+        from: "\n    .where('documents.tenant', '=', tenant);",
+        to: ';',
       },
     ],
     caughtBy: { file: ACCESS, test: RANDOM, env: SOME },
@@ -94,8 +94,8 @@ export const READING: readonly BrokenBuild[] = [
     edits: [
       {
         file: 'functions/_shared/stores/documents/versions.ts',
-        from: "    .where('documents.tenant', '=', caller.tenant)\n    .where(mayRead(caller));",
-        to: "    .where('documents.tenant', '=', caller.tenant);",
+        from: 'currentOf(db, caller.tenant).where(mayRead(caller));',
+        to: 'currentOf(db, caller.tenant);',
       },
     ],
     caughtBy: { file: ACCESS, test: RANDOM, env: SOME },

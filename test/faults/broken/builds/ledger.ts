@@ -7,8 +7,8 @@ export const LEDGER: readonly BrokenBuild[] = [
     edits: [
       {
         file: 'functions/_shared/stores/documents/accept.ts',
-        from: '      return database.transaction(async (tx) => {\n        const db = tx.kysely<Tables>();\n        if (idempotencyKey',
-        to: '      return new Promise((answer, refuse) => void database.transaction(async (tx) => {\n        const db = tx.kysely<Tables>();\n        if (idempotencyKey',
+        from: '      return database.transaction(async (tx) => {\n        const db = tx.kysely<Tables>();\n        if (key',
+        to: '      return new Promise((answer, refuse) => void database.transaction(async (tx) => {\n        const db = tx.kysely<Tables>();\n        if (key',
       },
       {
         file: 'functions/_shared/stores/documents/accept.ts',
