@@ -64,7 +64,7 @@ const call = (more: Partial<Call> = {}): Call => ({
   ...more,
 });
 const toStage = (input: In, more: Partial<Call> = {}, timeout?: number) =>
-  httpClient<In, Out>(served.url, timeout)(input, call(more));
+  httpClient<In, Out>(served.url, { ...(timeout !== undefined && { timeout }) })(input, call(more));
 /** What a client makes of an answer that no stage of ours would give. */
 const toStranger = (answer: typeof reply, more: Partial<Call> = {}): ReturnType<StageClient<In, Out>> => {
   reply = answer;

@@ -3,6 +3,7 @@ import { type ErrorCode, KnarrError } from './errors.ts';
 import { callScope, writeCall } from './runtime/call.ts';
 import type { RunningStage } from './runtime/run.ts';
 import type { Call, Progress, StageClient } from './stage.ts';
+import type { StageKey } from './stage-key.ts';
 
 export { httpPublisher } from './publisher.ts';
 
@@ -18,16 +19,27 @@ const DEFAULT_TIMEOUT = 30_000;
 /** Largest answer taken from a stage: 2,048 vectors of 4,096 dimensions as base64 are 44 MiB. */
 const MAX_ANSWER_BYTES = 64 * 1024 * 1024;
 
+export interface HttpClientOptions {
+  /** Milliseconds that a call without a deadline may take. Default 30 s. */
+  timeout?: number;
+  /** Proves the calls. */
+  key?: StageKey | undefined;
+}
+
 /**
  * A stage behind a URL. Its problem details become the KnarrError they were; no answer is `unavailable`, an answer that
- * cannot be read `upstream_failed`. A call without a deadline gets one `timeout` milliseconds from now.
+ * cannot be read `upstream_failed`, and so is one that does not take the call for a stage's. Every call has a deadline.
  */
-export function httpClient<In, Out>(url: string, timeout = DEFAULT_TIMEOUT): StageClient<In, Out> {
+export function httpClient<In, Out>(
+  url: string,
+  { timeout = DEFAULT_TIMEOUT, key }: HttpClientOptions = {},
+): StageClient<In, Out> {
   return async (input, call) => {
     const deadline = call.deadline ?? Date.now() + timeout;
     const scope = callScope(call.signal, deadline);
     try {
-      const response = await request(url, JSON.stringify(input), { ...call, deadline, signal: scope.signal });
+      const sent = { ...call, deadline, signal: scope.signal };
+      const response = await request(url, JSON.stringify(input), sent, key);
       if (!response.ok) throw await errorOf(response);
       const isStream = response.headers.get('content-type')?.startsWith('text/event-stream');
       return isStream ? await readStream<Out>(response, call) : (JSON.parse(await readText(response)) as Out);
@@ -43,9 +55,9 @@ export function httpClient<In, Out>(url: string, timeout = DEFAULT_TIMEOUT): Sta
   };
 }
 
-function request(url: string, body: string, call: Call): Promise<Response> {
+function request(url: string, body: string, call: Call, key: StageKey | undefined): Promise<Response> {
   const headers: Record<string, string> = {
-    ...writeCall(call),
+    ...writeCall(call, key),
     'content-type': 'application/json',
     accept: call.onProgress ? 'text/event-stream' : 'application/json',
     // fetch would inflate without a limit.
@@ -105,6 +117,10 @@ interface ProblemBody {
 }
 
 function toError({ code, detail }: ProblemBody, status: number, retryAfter = 0): KnarrError {
+  // It is this stage that was not believed, not whoever asks it.
+  if (code === 'unauthenticated') {
+    return new KnarrError('upstream_failed', 'A stage does not know this one: KNARR_STAGE_KEY differs.');
+  }
   const known = code !== undefined && KnarrError.isCode(code) ? code : undefined;
   return new KnarrError(
     known ?? CODES[status] ?? 'upstream_failed',

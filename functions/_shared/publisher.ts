@@ -4,6 +4,7 @@ import type { CloudEvent } from './events.ts';
 import { writeBinary } from './runtime/cloudevents.ts';
 import { isRetried } from './runtime/delivery.ts';
 import type { Publisher } from './stage.ts';
+import { type StageKey, signEvent } from './stage-key.ts';
 
 const ATTEMPTS = 5;
 /** Milliseconds before the second attempt; doubled for each further one. */
@@ -12,20 +13,26 @@ const LONGEST_PAUSE = 5_000;
 /** Events on their way at once. Order is not kept, as a Broker does not keep it either. */
 const LANES = 8;
 
+export interface PublisherOptions {
+  timeout?: number;
+  extensions?: Record<string, string>;
+  key?: StageKey | undefined;
+}
+
 /**
  * Publishes to a Broker's ingress in binary mode: each event until it is taken, at most five times. At least once: an
  * event's id is derived from what it says, so a repeat is recognised. Throws `unavailable` when the Broker does not
  * take events, `unprocessable` when it refuses one for good.
  *
  * `timeout` bounds one attempt, in milliseconds. An in-memory Broker answers only after delivery, which takes seconds
- * when subscribers start from zero.
+ * when subscribers start from zero. `key` proves the events: for what a stage itself says, never for what it passes on.
  */
 export function httpPublisher(
   url: string,
-  { timeout = 30_000, extensions = {} }: { timeout?: number; extensions?: Record<string, string> } = {},
+  { timeout = 30_000, extensions = {}, key }: PublisherOptions = {},
 ): Publisher {
   async function publishOne(event: CloudEvent, signal: AbortSignal | undefined): Promise<void> {
-    const { headers, body } = writeBinary({ ...event, ...extensions });
+    const { headers, body } = writeBinary(signEvent(key, { ...event, ...extensions }));
     // For the spans of the Broker itself, which does not look into events.
     if (typeof event.traceparent === 'string') headers.traceparent = event.traceparent;
     if (typeof event.tracestate === 'string') headers.tracestate = event.tracestate;

@@ -103,7 +103,7 @@ export interface Stage<Deps, In = unknown, Out = unknown, K extends Knobs = Knob
   /**
    * For the stage at the edge: who asks from outside this process, by what the request proves. Undefined: nobody in
    * particular, which only the stage's own routes may answer. Refuses by throwing, before a body is read. Health, metrics
-   * and info are always answered. A stage without it believes a call's headers: only stages reach its port.
+   * and info are always answered. A stage without it believes a call that proves to be a stage's.
    */
   admit?(request: Request, deps: Deps): Promise<Caller | undefined>;
   /** The same for an event at `POST /`: throws unless the Broker sends it. */

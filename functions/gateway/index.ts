@@ -58,9 +58,11 @@ export const stage = defineStage({
     ...eventKnobs,
     ...stageKnobs,
     sink: runtimeKnobs.sink,
+    stageKey: runtimeKnobs.stageKey,
     publishTimeout: runtimeKnobs.publishTimeout,
   },
   async open(config, { log }) {
+    const { stageKey: key } = config;
     const ledger = await openLedger(config);
     const originals = openOriginals(config);
     sayWhenAway(originals, log);
@@ -71,14 +73,14 @@ export const stage = defineStage({
         publisher:
           config.sink === undefined
             ? nowhere
-            : httpPublisher(config.sink, { timeout: config.publishTimeout }),
+            : httpPublisher(config.sink, { timeout: config.publishTimeout, key }),
         stages: {
-          embed: httpClient(config.embedUrl),
-          search: httpClient(config.searchUrl),
-          fetch: httpClient(config.fetchUrl),
-          generate: httpClient(config.generateUrl),
+          embed: httpClient(config.embedUrl, { key }),
+          search: httpClient(config.searchUrl, { key }),
+          fetch: httpClient(config.fetchUrl, { key }),
+          generate: httpClient(config.generateUrl, { key }),
         },
-        reconcile: httpClient(config.recoverUrl, RECONCILE_MS),
+        reconcile: httpClient(config.recoverUrl, { timeout: RECONCILE_MS, key }),
         generation: readGeneration(config),
         log,
       },

@@ -4,7 +4,9 @@ import { httpClient } from '../_shared/client.ts';
 import { type Config, duration, integer, knob, url } from '../_shared/config.ts';
 import { GenerateInput, GenerateOutput } from '../_shared/contracts.ts';
 import { KnarrError } from '../_shared/errors.ts';
+import { runtimeKnobs } from '../_shared/runtime/start.ts';
 import { defineStage } from '../_shared/stage.ts';
+import type { StageKey } from '../_shared/stage-key.ts';
 import { LEAST_EVIDENCE } from './extractive/evidence.ts';
 import { createExtractiveGenerator } from './extractive/generator.ts';
 import type { Embed } from './extractive/meaning.ts';
@@ -71,13 +73,14 @@ export const generateKnobs = {
   ),
   timeout: knob('KNARR_GENERATE_TIMEOUT', duration('60s'), 'Longest time for a whole answer of it.'),
 };
-export type GenerateConfig = Config<typeof generateKnobs>;
+export type GenerateConfig = Config<typeof generateKnobs> & { stageKey?: StageKey | undefined };
 
 /** Opens the backend that the configuration names. `embed` is the embed stage in the same process, if it is there. */
 export async function openGenerator(config: GenerateConfig, embed?: Embed): Promise<Generator> {
   if (config.backend === 'extractive') {
+    const { embedUrl, stageKey: key } = config;
     return createExtractiveGenerator({
-      embed: embed ?? (config.embedUrl === undefined ? undefined : httpClient(config.embedUrl)),
+      embed: embed ?? (embedUrl === undefined ? undefined : httpClient(embedUrl, { key })),
       leastEvidence: config.evidence,
     });
   }
@@ -115,7 +118,7 @@ export const stage = defineStage({
   output: GenerateOutput,
   handle: generate,
   on: { 'query.grounded': { produces: ['query.answered'], handle: answerQuestion } },
-  knobs: generateKnobs,
+  knobs: { ...generateKnobs, stageKey: runtimeKnobs.stageKey },
   open: async (config) => ({ generator: await openGenerator(config) }),
   close: ({ generator }) => generator.close(),
   ready: ({ generator }) => generator.ready(),

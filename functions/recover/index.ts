@@ -61,6 +61,7 @@ export const stage = defineStage({
     ...storeKnobs,
     ...recoverKnobs,
     sink: runtimeKnobs.sink,
+    stageKey: runtimeKnobs.stageKey,
     publishTimeout: runtimeKnobs.publishTimeout,
   },
   async open(config, { log, metrics }) {
@@ -75,7 +76,7 @@ export const stage = defineStage({
         ? undefined
         : startRelay({
             documents: deps.documents,
-            publisher: httpPublisher(config.sink, { timeout: config.publishTimeout }),
+            publisher: httpPublisher(config.sink, { timeout: config.publishTimeout, key: config.stageKey }),
             log,
             stage: 'gateway',
           });

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { KnarrError } from '../_shared/errors.ts';
 import type { CloudEvent } from '../_shared/events.ts';
 import { uuidv5 } from '../_shared/ids.ts';
+import { EVENT_PROOF } from '../_shared/stage-key.ts';
 import type { NewDeadLetter } from '../_shared/stores/documents/records.ts';
 
 const MAX_MESSAGE = 300;
@@ -15,10 +16,12 @@ export function readLetter(event: CloudEvent, tenant: string, receivedAt: Date):
   const destination = text(event.knativeerrordest);
   const status = text(event.knativeerrorcode);
   const body = Buffer.from(text(event.knativeerrordata), 'base64').toString();
+  // Whoever may read the letter could have it delivered again, as often as they like.
+  const { [EVENT_PROOF]: _, ...kept } = event;
   return {
     id: uuidv5('dead-letter', tenant, event.source, event.id, destination),
     tenant,
-    event,
+    event: kept as CloudEvent,
     ...reasonOf(body, status),
     destination,
     receivedAt: receivedAt.toISOString(),
@@ -46,13 +49,16 @@ function parsed(body: string): unknown {
 }
 
 /**
- * Whether the same may go well later, without anybody's doing: an outage ends, a fault of our own (`internal`) does not.
+ * Whether the same may go well later, without anybody's doing: an outage ends, stages get the same key
+ * (`unauthenticated`: the event has its proof, or it would not be here), a fault of our own (`internal`) stays.
  * Where no error of ours says so, it is what the Broker tries again: everything but 4xx, and of those 404, 408, 409 and 429.
  */
 export const isPassing = ({ code }: Pick<NewDeadLetter, 'code'>): boolean =>
   KnarrError.isCode(code)
-    ? code !== 'internal' && (code === 'cancelled' || new KnarrError(code, '').retryable)
+    ? code !== 'internal' && (PASSING.has(code) || new KnarrError(code, '').retryable)
     : !/^4(?!04|08|09|29)\d\d$/.test(code);
+
+const PASSING = new Set(['cancelled', 'unauthenticated']);
 
 /** The reason as an error of ours, for those who waited for the work. */
 export function errorOf({ code, message }: Pick<NewDeadLetter, 'code' | 'message'>): KnarrError {

@@ -17,6 +17,7 @@ import { Activator } from '../support/arrangements/activator.ts';
 import { ensureBuilt } from '../support/arrangements/build.ts';
 import { namespacesMissing, openNetwork, type TestNetwork } from '../support/arrangements/namespaces.ts';
 import { queueProxyMissing, SERVING_PORT, startPod } from '../support/arrangements/queue-proxy.ts';
+import { STAGE_KEY } from '../support/arrangements/stages.ts';
 import { openSharedStores, type SharedStores } from '../support/arrangements/stores.ts';
 import { shippedEdges, sinkOf } from '../support/arrangements/topology.ts';
 import { freePort } from '../support/ports.ts';
@@ -57,6 +58,7 @@ function atZero() {
       ...stores.env,
       ...Object.fromEntries(addresses),
       KNARR_EMBED_WORKERS: '1',
+      KNARR_STAGE_KEY: STAGE_KEY,
       KNARR_AUTH: 'keys',
       KNARR_EVENTS_AUTH: 'trust',
     };
@@ -142,7 +144,7 @@ function atZero() {
   test('a request under way is answered although its pod is told to end', async () => {
     const { namespace, address } = network.add('ending');
     const url = `http://${address}:${SERVING_PORT}`;
-    const pod = await startPod('embed', { KNARR_EMBED_WORKERS: '1' }, namespace);
+    const pod = await startPod('embed', { KNARR_EMBED_WORKERS: '1', KNARR_STAGE_KEY: 'none' }, namespace);
     const ready = () =>
       fetch(`${url}/health/readiness`).then(
         ({ ok }) => ok,

@@ -4,6 +4,7 @@ import { KnarrError } from '../errors.ts';
 import { type CloudEvent, type EventName, eventType, isDeadLetter } from '../events.ts';
 import { parseJson } from '../json.ts';
 import type { Caller, Stage } from '../stage.ts';
+import { checkEvent, signEvent } from '../stage-key.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import { decodeUtf8, readBody } from './body.ts';
 import { outsideCall, readCall } from './call.ts';
@@ -36,17 +37,22 @@ export function createApp<Deps, In, Out>(
   stage: Stage<Deps, In, Out>,
   deps: Deps,
   running: RunningStage<In, Out>,
-  { log, publisher, deadLetters, metrics, config, isDraining, ...options }: AppOptions,
+  { log, publisher, deadLetters, metrics, config, key, isDraining, ...options }: AppOptions,
 ): Answering {
   const maxBody = options.maxBodyBytes ?? stage.maxBodyBytes ?? DEFAULT_MAX_BODY;
 
-  async function answerJson(request: Request, caller: Caller | undefined): Promise<Response> {
+  /** `caller`: who asks from outside, at the edge; else a stage does. */
+  async function answerJson(
+    request: Request,
+    caller: Caller | undefined,
+    inside: boolean,
+  ): Promise<Response> {
+    const call = caller ? outsideCall(request, caller) : readCall(request, inside ? undefined : key);
     const type = request.headers.get('content-type');
     if (type !== null && !JSON_TYPE.test(type)) {
       throw new KnarrError('unsupported_media_type', 'Send JSON (application/json) or a CloudEvent.');
     }
     const input = parseJson(decodeUtf8(await readBody(request, maxBody))) as In;
-    const call = caller ? outsideCall(request, caller) : readCall(request);
     if (wantsStream(request)) {
       return progressStream(call.signal, (onProgress, signal) =>
         running.call(input, { ...call, signal, onProgress }),
@@ -64,8 +70,9 @@ export function createApp<Deps, In, Out>(
    * One event is the reply, except to a dead letter: a Broker discards that one. Several go to the Broker before the
    * answer, so that a failure is retried as a whole.
    */
-  async function answerEvent(request: Request): Promise<Response> {
+  async function answerEvent(request: Request, inside: boolean): Promise<Response> {
     const event = await eventOf(request, maxBody);
+    if (!inside) checkEvent(key, event);
     const produced = await running
       .receive(event, () => request.signal)
       .catch(async (thrown: unknown) => {
@@ -80,7 +87,7 @@ export function createApp<Deps, In, Out>(
     const [only] = produced;
     if (only === undefined) return new Response(null, { status: 204 });
     if (produced.length === 1 && !(publisher && isDeadLetter(event))) {
-      const { headers, body } = writeBinary(only);
+      const { headers, body } = writeBinary(signEvent(key, only));
       return new Response(body, { status: 200, headers });
     }
     if (!publisher)
@@ -110,11 +117,11 @@ export function createApp<Deps, In, Out>(
       refuseWhenDraining();
       if (isEvent) {
         if (!inside) await stage.admitEvent?.(request, deps);
-        return await answerEvent(request);
+        return await answerEvent(request, inside);
       }
       const caller = inside ? undefined : await stage.admit?.(request, deps);
       if (stage.admit && !caller && !inside) throw new KnarrError('unauthenticated', 'Say who you are.');
-      return await answerJson(request, caller);
+      return await answerJson(request, caller, inside);
     } catch (thrown) {
       return refuse(thrown, isEvent ? 'event' : 'request');
     }

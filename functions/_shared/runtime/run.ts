@@ -11,6 +11,7 @@ import {
   toCloudEvent,
 } from '../events.ts';
 import type { Call, Context, EventBinding, Logger, Publisher, Stage } from '../stage.ts';
+import type { StageKey } from '../stage-key.ts';
 import { createMetrics, type Metrics } from '../telemetry/metrics.ts';
 import { childTraceparent, readTraceparent, readTracestate, spanId, traceId } from '../telemetry/trace.ts';
 import { byDeadline, callScope, readDeadline, withSignal } from './call.ts';
@@ -25,6 +26,8 @@ export interface RunOptions {
   /** Where events go that are refused for good, when the Broker sees to that itself: nowhere. */
   deadLetters?: Publisher | undefined;
   metrics?: Metrics | undefined;
+  /** Proves replies, and that calls and events come from stages; what is made in this process need not prove it. */
+  key?: StageKey | undefined;
   /** Shown by `/info`; secrets already redacted. */
   config?: Record<string, unknown>;
   maxBodyBytes?: number | undefined;

@@ -13,6 +13,7 @@ import {
 } from '../config.ts';
 import { httpPublisher } from '../publisher.ts';
 import type { Logger, Stage } from '../stage.ts';
+import { stageKeyKnob } from '../stage-key.ts';
 import { createLogger, LOG_LEVELS } from '../telemetry/log.ts';
 import { createMetrics } from '../telemetry/metrics.ts';
 import { type RunningStage, runStage } from './run.ts';
@@ -28,6 +29,7 @@ export const runtimeKnobs = {
     z.string().optional(),
     'Set by Knative Serving; the process then listens on every interface.',
   ),
+  stageKey: stageKeyKnob,
   sink: knob('K_SINK', url(), "The Broker's ingress, for events that cannot be the reply."),
   publishTimeout: knob(
     'KNARR_PUBLISH_TIMEOUT',
@@ -88,6 +90,11 @@ export async function openStage<Deps, In, Out, K extends Knobs>(
 }> {
   const knobs = { ...runtimeKnobs, ...stage.knobs };
   const config = readConfig(knobs, withAliases(env)) as Config<typeof runtimeKnobs> & Config<K>;
+  if (config.service !== undefined && config.stageKey === undefined) {
+    const reason =
+      'on Knative anybody in the cluster can reach a stage; docs/security.md tells how to make one';
+    throw new ConfigError([`${stageKeyKnob.env} (unset): ${reason}`]);
+  }
   stage.checkAddress?.(listensOn(config), config);
   const log = createLogger(config.logLevel, { stage: stage.name });
   const metrics = createMetrics();
@@ -98,8 +105,13 @@ export async function openStage<Deps, In, Out, K extends Knobs>(
     publisher:
       config.sink === undefined
         ? undefined
-        : httpPublisher(config.sink, { timeout: config.publishTimeout, extensions: config.overrides }),
+        : httpPublisher(config.sink, {
+            timeout: config.publishTimeout,
+            extensions: config.overrides,
+            key: config.stageKey,
+          }),
     deadLetters: config.deadLetterSink === undefined ? undefined : httpPublisher(config.deadLetterSink),
+    key: config.stageKey,
     config: redact(knobs, config as never),
     maxBodyBytes: config.maxBodyBytes || stage.maxBodyBytes,
   });

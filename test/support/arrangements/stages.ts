@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import type { StageName } from '../../../functions/_shared/stage.ts';
 import { startProgram } from '../program.ts';
 import { builtStage, ensureBuilt } from './build.ts';
@@ -26,6 +27,9 @@ export const onLoopback: RunStage = async (stage, env) => {
   return { url, stop: () => program.stop() };
 };
 
+/** What all stages of an arrangement have, and nobody else. */
+export const STAGE_KEY = randomBytes(32).toString('hex');
+
 const ASKED: readonly StageName[] = ['embed', 'search', 'fetch', 'generate', 'recover'];
 
 /**
@@ -40,7 +44,11 @@ export async function startStages(
   { sendDeadLetters = false } = {},
 ): Promise<Record<StageName, string>> {
   await ensureBuilt();
-  const env: Record<string, string> = { ...stores.env, KNARR_EMBED_WORKERS: '1' };
+  const env: Record<string, string> = {
+    ...stores.env,
+    KNARR_EMBED_WORKERS: '1',
+    KNARR_STAGE_KEY: STAGE_KEY,
+  };
   const urls: Partial<Record<StageName, string>> = {};
   const start = async (stage: StageName, more: Record<string, string> = {}) => {
     const process = await run(stage, { ...env, ...sinkOf(stage, sink), ...more });
