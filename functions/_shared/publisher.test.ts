@@ -5,6 +5,7 @@ import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { type CloudEvent, emit, toCloudEvent } from './events.ts';
 import { httpPublisher, retryPause } from './publisher.ts';
 import { readEvent } from './runtime/cloudevents.ts';
+import { checkEvent } from './stage-key.ts';
 
 interface Received {
   event: CloudEvent;
@@ -52,6 +53,15 @@ test('events arrive whole, each once, with the extensions of a SinkBinding and t
     expect(arrived).toEqual({ ...sent, cluster: 'west' });
     expect(headers.traceparent).toBe(traceparent);
   }
+});
+
+test('with a key each event proves itself, with what was added to it', async () => {
+  const key = ['k'.repeat(32)];
+  await httpPublisher(url, { key, extensions: { tenant: 'west' } }).publish([event('a')]);
+  const [{ event: arrived }] = received as [Received];
+  expect(arrived.tenant).toBe('west');
+  expect(() => checkEvent(key, arrived)).not.toThrow();
+  expect(() => checkEvent(key, { ...arrived, tenant: 'acme' })).toThrow();
 });
 
 test('nothing to say asks nobody', async () => {
