@@ -82,6 +82,9 @@ export const EVENTS = {
       .boolean()
       .optional()
       .meta({ description: 'True: embed every chunk anew, although its vector is there.' }),
+    again: z.boolean().optional().meta({
+      description: 'True: read it although it is indexed; else an event that comes late is dropped.',
+    }),
   }).meta({ description: 'A version has been accepted for good and is to be read. It goes by reference.' }),
   'chunks.created': DocumentReference.extend(Batch.shape)
     .extend({
@@ -109,7 +112,7 @@ export const EVENTS = {
     description: 'The version will never be found, and why.',
   }),
   'timer.fired': z
-    .object({ task: z.enum(['sweep', 'reconcile']).default('sweep') })
+    .object({ task: z.enum(['sweep', 'reconcile', 'resume']).default('sweep') })
     .meta({ description: 'It is time for upkeep, says a PingSource.' }),
   'query.asked': Ask.meta({ description: 'A question that is to be answered without anybody waiting.' }),
   'query.embedded': Ask.extend({ vector: VectorBytes.optional(), model: z.string().optional() }).meta({

@@ -127,6 +127,28 @@ test('offers events again while the broker is away, with the same ids', async ()
   await running.stop();
 });
 
+test('an event is offered once, although its claim runs out meanwhile', async () => {
+  await accept('long');
+  let claims = 0;
+  const [entry] = await documents.claimOutbox(1);
+  const claimOutbox = async () => (++claims, entry ? [entry] : []);
+  const published: string[] = [];
+  const running = relay({
+    idleMs: 1,
+    documents: { claimOutbox, ackOutbox: (ids) => documents.ackOutbox(ids) },
+    publisher: {
+      async publish([event], signal) {
+        published.push(event?.subject ?? '');
+        await new Promise((_, reject) => signal?.addEventListener('abort', reject));
+      },
+    },
+  });
+  await expect.poll(() => claims).toBeGreaterThan(3);
+  expect(published).toEqual(['long']);
+  await running.stop();
+  await documents.ackOutbox(entry ? [entry.id] : []);
+});
+
 test('an event that the broker refuses for good holds up no other and is not lost', async () => {
   const running = relay({
     publisher: {

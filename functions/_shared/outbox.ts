@@ -37,8 +37,8 @@ export function startRelay(options: RelayOptions): Relay {
   const { documents, publisher, log, stage, idleMs = 1000, batch = 64 } = options;
   const [firstPause, longestPause] = options.backoffMs ?? [100, 10_000];
   const stopping = new AbortController();
-  /** What is being offered. */
-  const offers = new Set<Promise<void>>();
+  /** What is being offered, by the row's id. An offer may outlast its claim: the row then comes again. */
+  const offers = new Map<string, Promise<void>>();
   const taken: string[] = [];
   let acknowledging: Promise<void> | undefined;
   /** Whether the outbox may hold more than there was place for. */
@@ -89,11 +89,12 @@ export function startRelay(options: RelayOptions): Relay {
   }
 
   function begin(entry: OutboxEntry): void {
+    if (offers.has(entry.id)) return;
     const offered = offer(entry).finally(() => {
-      offers.delete(offered);
+      offers.delete(entry.id);
       if (isMore) wake();
     });
-    offers.add(offered);
+    offers.set(entry.id, offered);
   }
 
   async function run(): Promise<void> {
@@ -112,7 +113,7 @@ export function startRelay(options: RelayOptions): Relay {
         await wait(backoff(failures++), false);
       }
     }
-    await Promise.all(offers);
+    await Promise.all(offers.values());
   }
 
   const backoff = (failures: number) => jittered(Math.min(longestPause, firstPause * 2 ** failures));
@@ -135,6 +136,6 @@ export function startRelay(options: RelayOptions): Relay {
 /** Half to all of it, so that replicas do not come back together. */
 const jittered = (milliseconds: number) => milliseconds * (0.5 + Math.random() / 2);
 
-function eventOf(stage: StageName, { tenant, emitted, traceparent }: OutboxEntry): CloudEvent {
-  return toCloudEvent(stage, emitted, { tenant, ...(traceparent && { traceparent }) });
+function eventOf(stage: StageName, { tenant, emitted, traceparent, said }: OutboxEntry): CloudEvent {
+  return { ...toCloudEvent(stage, emitted, { tenant, ...(traceparent && { traceparent }) }), ...said };
 }

@@ -127,6 +127,15 @@ describe('an accepted document', () => {
   });
 });
 
+test('a late copy of the event of an indexed version is dropped, unless it is asked for again', async () => {
+  const ref = await ingest.accepted('late', '# Late\n\nOnce.');
+  await ingest.receive(ref);
+  await ingest.documents.recordIndexed(ref, [0]);
+  await ingest.documents.complete(ref);
+  expect(await ingest.receive(ref)).toEqual([]);
+  expect(await ingest.receive(ref, { again: true })).toHaveLength(1);
+});
+
 describe('a version that has ended', () => {
   test.each([
     ['superseded', async (ref: DocumentRef) => ingest.accepted(ref.document, 'newer')],

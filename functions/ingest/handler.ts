@@ -70,17 +70,18 @@ const REFERENCE_BYTES = 2048;
 
 /**
  * Reads an accepted document, keeps its chunks and sends them on to be embedded; those that say what a chunk of the
- * version before said go straight to the index with its vectors. A version that has ended is dropped.
+ * version before said go straight to the index with its vectors. A version that has ended is dropped, and one that is
+ * indexed unless it is asked for again: the event is then a late copy.
  */
 export async function ingestDocument(
-  { document, version, collection, afresh }: EventData<'document.accepted'>,
+  { document, version, collection, afresh, again }: EventData<'document.accepted'>,
   context: EventContext<IngestDeps>,
 ): Promise<Emitted[]> {
   const { deps, tenant, signal, log } = context;
   const ref = { tenant, document, version };
   const record = await deps.documents.version(ref);
   if (!record) throw new KnarrError('unprocessable', `There is no version ${version} of this document.`);
-  if (CLOSED.includes(record.state)) {
+  if (CLOSED.includes(record.state) || (record.state === 'indexed' && !again)) {
     log.debug({ document, version }, 'a version that has ended is not read');
     return [];
   }

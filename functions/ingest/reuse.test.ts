@@ -44,7 +44,8 @@ describe('an edited document', () => {
   });
 
   test('sends all of them when that is asked for', async () => {
-    const events = await ingest.receive({ tenant: 'acme', document: 'edited', version: 2 }, { afresh: true });
+    const ref = { tenant: 'acme', document: 'edited', version: 2 };
+    const events = await ingest.receive(ref, { afresh: true });
     expect(embedded(events)).toEqual([]);
     expect(created(events).flatMap(({ chunks }) => chunks)).toHaveLength(10);
   });

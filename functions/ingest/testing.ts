@@ -33,7 +33,7 @@ export interface TestIngest {
   /** A new version of a document, its original kept. */
   accepted(document: string, content: string, more?: Partial<NewDocument>): Promise<DocumentRef>;
   /** What the stage says to the event of an accepted version. */
-  receive(ref: DocumentRef, more?: { afresh?: true }): Promise<CloudEvent[]>;
+  receive(ref: DocumentRef, more?: { afresh?: true; again?: true }): Promise<CloudEvent[]>;
   close(): Promise<void>;
 }
 

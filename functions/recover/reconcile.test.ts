@@ -120,7 +120,7 @@ test('a lost point is missed and its document sent off again', async () => {
   expect(await outbox()).toEqual([]);
   expect(await reconcile(true)).toMatchObject({ missing: 1 });
   expect(await outbox()).toEqual([
-    emit('document.accepted', 'a', { document: 'a', version: 1, collection: 'default' }),
+    emit('document.accepted', 'a', { document: 'a', version: 1, collection: 'default', again: true }),
   ]);
   expect(await metrics.text()).toMatch(/knarr_vector_store_drift\{[^}]*kind="missing"[^}]*\} 1/);
   await vectors.upsert(scope, [second]);

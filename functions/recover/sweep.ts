@@ -43,6 +43,8 @@ export type SweepReport = z.infer<typeof SweepReport>;
 
 /** Rows taken in one transaction. */
 const BATCH = 200;
+/** Versions sent off again at once although none that was sent later has ended: the Broker may have lost all it held. */
+const FOREMOST = 8;
 
 /**
  * Sends off again what stands still, whatever was lost: an event, a dead letter, the whole broker. What was sent off
@@ -60,6 +62,7 @@ export async function sweep({
       afterMs: limits.redriveAfterMs,
       attempts: limits.redriveAttempts,
       limit: BATCH,
+      foremost: FOREMOST,
     });
     for (const stuck of hopeless) {
       const letter = letterOf(stuck, limits.redriveAttempts);

@@ -9,6 +9,9 @@ export const migrations: Record<string, Migration> = {
   '0002_messages': { up: messages },
   '0003_rebuilding': { up: rebuilding },
   '0004_letters_of_a_document': { up: lettersOfADocument },
+  '0005_in_flight': { up: inFlight },
+  '0006_comparison': { up: comparison },
+  '0006_said': { up: said },
 };
 
 async function documents(db: Kysely<unknown>): Promise<void> {
@@ -141,4 +144,34 @@ async function rebuilding(db: Kysely<unknown>): Promise<void> {
 
 async function lettersOfADocument(db: Kysely<unknown>): Promise<void> {
   await sql`create index dead_letters_subject on dead_letters (tenant, subject)`.execute(db);
+}
+
+/** When the Broker took a version's event: of what was sent first and has not ended, and what was sent last and has. */
+async function inFlight(db: Kysely<unknown>): Promise<void> {
+  await sql`alter table versions add column sent_at timestamptz`.execute(db);
+  await sql`create index versions_in_flight on versions (sent_at)
+    where state in ('accepted', 'chunked', 'embedded')`.execute(db);
+  await sql`create index versions_sent on versions (sent_at) where state = 'indexed'`.execute(db);
+  await sql`create index outbox_turn on outbox (tenant, id)`.execute(db);
+}
+
+/** How far the comparison with the vector store has come, of all tenants: one row. A new store has nothing to compare. */
+async function comparison(db: Kysely<unknown>): Promise<void> {
+  await sql`create table comparison (
+    one boolean primary key default true check (one),
+    -- Where it goes on; empty: at its beginning; null: none is under way.
+    cursor text,
+    claim uuid,
+    claimed_until timestamptz,
+    -- What the last whole one found.
+    drift jsonb,
+    completed_at timestamptz not null default now()
+  )`.execute(db);
+  await sql`insert into comparison default values`.execute(db);
+}
+
+/** What the event of a submission said of itself: when it was said, and of one that is said again, what makes it the same. */
+async function said(db: Kysely<unknown>): Promise<void> {
+  await sql`alter table versions add column said_at timestamptz`.execute(db);
+  await sql`alter table outbox add column said jsonb`.execute(db);
 }

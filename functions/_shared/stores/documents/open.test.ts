@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { postgresMissing, startPostgres } from '../../../../test/support/postgres.ts';
 import { openPGlite } from '../sql/pglite.ts';
 import { openPostgres } from '../sql/postgres.ts';
+import { given, using } from './contract/fixtures.ts';
 import { documentStoreContract } from './contract.ts';
 import { createDocumentStore } from './open.ts';
 
@@ -33,6 +34,37 @@ test('a version that is not the head is none of what should be found, whatever i
     expect(await store.liveChunks('t', [{ document: 'a', version: 1, chunk: 0 }])).toEqual([]);
     expect(await store.saveChunks(ref, { title: null, chunks: [chunk] })).toBe(false);
     expect(await store.recordIndexed(ref, [0])).toEqual({ indexed: 0, total: 0 });
+  } finally {
+    await database.close();
+  }
+});
+
+test('so many documents are on their way at once; what is no document goes by', async () => {
+  const database = await openPGlite();
+  try {
+    const store = await createDocumentStore(database, { maxInFlight: 2 });
+    for (const document of ['a', 'b', 'c', 'gone']) await store.accept(given('t', document));
+    await store.remove('t', 'gone');
+    const claim = async () => {
+      const entries = await store.claimOutbox(9);
+      await store.ackOutbox(entries.map(({ id }) => id));
+      return entries.map(({ emitted }) => `${emitted.name} ${emitted.subject}`);
+    };
+    expect(await claim()).toEqual(['document.accepted a', 'document.accepted b', 'document.deleted gone']);
+    expect(await claim()).toEqual([]);
+    await using(() => store).finish({ tenant: 't', document: 'a', version: 1 });
+    expect(await claim()).toEqual(['document.accepted c']);
+    await store.remove('t', 'b');
+    // What ended before it was sent needs no place.
+    expect(await claim()).toEqual(['document.accepted gone', 'document.deleted b']);
+    // What was sent long ago is slow or lost: it holds up no other.
+    await store.accept(given('t', 'd'));
+    await store.accept(given('t', 'e'));
+    expect(await claim()).toEqual(['document.accepted d']);
+    await database.query(
+      "update versions set sent_at = sent_at - interval '61 seconds' where document = 'd'",
+    );
+    expect(await claim()).toEqual(['document.accepted e']);
   } finally {
     await database.close();
   }

@@ -7,22 +7,17 @@ import { chunks } from './chunks.ts';
 import { deadLetters } from './dead-letters.ts';
 import { migrations } from './migrations.ts';
 import { originalsLedger } from './originals.ts';
-import { outbox } from './outbox.ts';
+import { type OutboxLimits, outbox } from './outbox.ts';
 import type { DocumentStore } from './port.ts';
 import { reconciliation } from './reconciliation.ts';
 import { secureRows } from './row-security.ts';
 import { sweeping } from './sweep.ts';
 import { versions } from './versions.ts';
 
-export interface DocumentStoreOptions {
-  /** Time that a relay has to acknowledge claimed outbox rows, milliseconds. Default 30,000. */
-  claimMs?: number;
-}
-
 /** The documents store over a database of the caller's, which stays open when the store is closed. Migrates first. */
 export async function createDocumentStore(
   database: Database,
-  { claimMs = 30_000 }: DocumentStoreOptions = {},
+  limits: OutboxLimits = {},
 ): Promise<DocumentStore> {
   await migrate(database, 'documents', migrations);
   await secureRows(database);
@@ -30,7 +25,7 @@ export async function createDocumentStore(
     ...acceptance(database),
     ...versions(database),
     ...chunks(database),
-    ...outbox(database, claimMs),
+    ...outbox(database, limits),
     ...sweeping(database),
     ...reconciliation(database),
     ...originalsLedger(database),

@@ -2,7 +2,7 @@ import type { Kysely } from 'kysely';
 import type { Emitted } from '../../events.ts';
 import type { Database, Queryable } from '../sql/database.ts';
 import type { DocumentStore } from './port.ts';
-import type { OutboxEntry } from './records.ts';
+import type { OutboxEntry, Said } from './records.ts';
 import type { Tables } from './tables.ts';
 import { jsonb } from './text.ts';
 
@@ -21,7 +21,7 @@ export async function putOutbox(
 
 /**
  * Says once more, oldest first, what those versions `v` wait for that meet the condition, unless that waits in the outbox
- * already. Returns how many. `afresh`: for every chunk, although its vector is there.
+ * already. Returns how many. `afresh`: for every chunk, although its vector is there. What is indexed is asked for again.
  */
 export async function putAgain(
   db: Queryable,
@@ -29,17 +29,26 @@ export async function putAgain(
   params: readonly unknown[] = [],
   { afresh = false } = {},
 ): Promise<number> {
-  const { affected } = await db.query(
-    `insert into outbox (tenant, name, subject, data)
-     select v.tenant, case v.state when 'deleted' then 'document.deleted' else 'document.accepted' end, v.document,
-       jsonb_build_object('document', v.document, 'version', v.version, 'collection', v.collection)
-         ${afresh ? `|| '{"afresh": true}'` : ''}
-     from versions v where ${condition} and not ${WAITS}
-     order by v.created_at`,
+  const { rows } = await db.query<{ count: number }>(
+    `with said as (
+       insert into outbox (tenant, name, subject, data)
+       select v.tenant, case v.state when 'deleted' then 'document.deleted' else 'document.accepted' end, v.document,
+         jsonb_build_object('document', v.document, 'version', v.version, 'collection', v.collection)
+           || case v.state when 'indexed' then '{"again": true}'::jsonb else '{}' end
+           ${afresh ? `|| '{"afresh": true}'` : ''}
+       from versions v where ${condition} and not ${WAITS}
+       order by v.created_at
+       returning tenant, subject, data->'version' as version),
+     unsent as (
+       update versions v set sent_at = null from said s
+       where v.tenant = s.tenant and v.document = s.subject and to_jsonb(v.version) = s.version and v.sent_at is not null)
+     select count(*)::integer as count from said`,
     params,
   );
-  return affected;
+  return rows[0]?.count ?? 0;
 }
+
+const UNFINISHED = "('accepted', 'chunked', 'embedded')";
 
 /** Whether an event of the version `v` waits in the outbox. */
 export const WAITS = `exists (select from outbox o where o.tenant = v.tenant and o.subject = v.document
@@ -53,30 +62,78 @@ interface Row {
   data: Emitted['data'];
   traceparent: string | null;
   attempts: number;
+  said: Said | null;
 }
 
-/** `claimMs`: how long a relay has to acknowledge what it claimed, milliseconds. */
+export interface OutboxLimits {
+  /** How long a relay has to acknowledge what it claimed, milliseconds. Default 30,000. */
+  claimMs?: number | undefined;
+  /** Documents on their way through the Broker at once, about. Default 128. */
+  maxInFlight?: number | undefined;
+}
+
+/** What was sent longer ago and has not ended is slow or lost, and makes room for others; milliseconds. */
+const IN_FLIGHT_MS = 60_000;
+
+/**
+ * Rows to claim: $1 at most, claimed for $2 ms, with $3 documents on their way that were sent within $4 ms. A row's share is
+ * how many documents its tenant has under way with it and those before it. Tenants are found by skipping along the index.
+ */
+const CLAIM = `
+  with recursive tenants as (
+    select min(tenant) as tenant from outbox
+    union all
+    select (select min(o.tenant) from outbox o where o.tenant > t.tenant) from tenants t where t.tenant is not null),
+  in_flight as (
+    select tenant, count(*)::integer as documents from versions
+    where state in ('accepted', 'chunked', 'embedded') and sent_at > now() - $4::float8 * interval '1 millisecond'
+    group by tenant),
+  waiting as (
+    select o.id, o.is_document,
+      coalesce(f.documents, 0) + row_number() over (partition by o.tenant, o.is_document order by o.id) as share
+    from (select tenant from tenants where tenant is not null limit 1000) t
+    cross join lateral (
+      select id, tenant, name = 'document.accepted' as is_document from outbox o
+      where o.tenant = t.tenant and (claimed_until is null or claimed_until < now())
+      order by id limit $1) o
+    left join in_flight f on f.tenant = o.tenant),
+  placed as (
+    select id, share, is_document, row_number() over (partition by is_document order by share, id) as place from waiting),
+  chosen as (
+    select id from placed
+    where not is_document or place <= $3 - (select coalesce(sum(documents), 0) from in_flight)
+    order by share, id limit $1)
+  update outbox set claimed_until = now() + $2::float8 * interval '1 millisecond', attempts = attempts + 1
+  from chosen where outbox.id = chosen.id
+  returning outbox.id, tenant, name, subject, data, traceparent, attempts, said`;
+
 export function outbox(
   database: Database,
-  claimMs: number,
+  { claimMs = 30_000, maxInFlight = 128 }: OutboxLimits,
 ): Pick<DocumentStore, 'claimOutbox' | 'ackOutbox' | 'outboxSize' | 'requeueUnfinished'> {
   return {
     async claimOutbox(limit) {
-      const { rows } = await database.query<Row>(
-        `with free as (
-           select id from outbox where claimed_until is null or claimed_until < now()
-           order by id limit $1 for update skip locked
-         )
-         update outbox set claimed_until = now() + $2::float8 * interval '1 millisecond', attempts = attempts + 1
-         from free where outbox.id = free.id
-         returning outbox.id, tenant, name, subject, data, traceparent, attempts`,
-        [limit, claimMs],
-      );
+      const { rows } = await database.transaction(async (tx) => {
+        // One relay after the other, each seeing what the one before has taken.
+        await tx.query(`select pg_advisory_xact_lock(hashtextextended('outbox', 0))`);
+        return tx.query<Row>(CLAIM, [limit, claimMs, maxInFlight, IN_FLIGHT_MS]);
+      });
       return rows.sort((a, b) => a.id - b.id).map(entryOf);
     },
 
     async ackOutbox(ids) {
-      if (ids.length > 0) await database.query('delete from outbox where id = any($1::bigint[])', [ids]);
+      if (ids.length === 0) return;
+      // A version that somebody holds is left: its mark is of no use to whoever moves it now.
+      await database.query(
+        `with gone as (delete from outbox where id = any($1::bigint[]) returning tenant, subject, data),
+         sent as (
+           select v.tenant, v.document, v.version from versions v
+           join gone g on v.tenant = g.tenant and v.document = g.subject and to_jsonb(v.version) = g.data->'version'
+           where v.state in ${UNFINISHED} for update of v skip locked)
+         update versions v set sent_at = now() from sent s
+         where v.tenant = s.tenant and v.document = s.document and v.version = s.version`,
+        [ids],
+      );
     },
 
     async outboxSize() {
@@ -84,10 +141,10 @@ export function outbox(
       return rows[0]?.size ?? 0;
     },
 
-    requeueUnfinished: () => putAgain(database, "v.state in ('accepted', 'chunked', 'embedded')"),
+    requeueUnfinished: () => putAgain(database, `v.state in ${UNFINISHED}`),
   };
 }
 
-function entryOf({ id, tenant, name, subject, data, traceparent, attempts }: Row): OutboxEntry {
-  return { id: String(id), tenant, emitted: { name, subject, data }, traceparent, attempts };
+function entryOf({ id, name, subject, data, said, ...row }: Row): OutboxEntry {
+  return { ...row, id: String(id), emitted: { name, subject, data }, ...(said && { said }) };
 }

@@ -1,4 +1,4 @@
-import type { Hit } from '../../contracts.ts';
+import type { Drift, Hit } from '../../contracts.ts';
 import type { Caller } from '../../stage.ts';
 import type { Queryable } from '../sql/database.ts';
 import type {
@@ -23,6 +23,8 @@ export interface Acceptance {
   collection: string;
   /** False when the same content, metadata and acl were already the head: nothing was written. */
   created: boolean;
+  /** True when nothing was written because a newer submission is the head, of which this then tells. */
+  overtaken?: boolean;
 }
 
 /** A write as it stands in its transaction, with what it adds to the tenant's current documents and their bytes. */
@@ -36,6 +38,11 @@ export interface WriteOptions {
   traceparent?: string | undefined;
   /** Who writes; a document that it may not read it may not write either. Absent: no such check. */
   caller?: Caller | undefined;
+  /**
+   * When it was said, RFC 3339, by whoever said it; a time to come counts as now. What was said before the head was, writes
+   * nothing. Absent, or no time: it is newer than all that is there.
+   */
+  time?: string | undefined;
   /** Takes part in the transaction, when something is written; what it throws undoes the write. */
   within?: ((tx: Queryable, written: Written) => Promise<void>) | undefined;
 }
@@ -136,7 +143,11 @@ export interface DocumentStore {
   /** Of these hits, the chunks (with neighbours) that are current and that the caller may read. */
   currentChunks(caller: Caller, hits: readonly Hit[], neighbours: number): Promise<ChunkRow[]>;
 
-  /** Claims unpublished outbox rows; a claim that is not acknowledged returns after a while. Safe with several relays at once. */
+  /**
+   * Claims unpublished outbox rows; a claim that is not acknowledged returns after a while. Safe with several relays at
+   * once. The outbox is where documents queue: of those only so many are claimed as may be on their way at once, the
+   * next of the tenant that has the fewest under way first, so that nobody's bulk load holds up another's update.
+   */
   claimOutbox(limit: number): Promise<OutboxEntry[]>;
   ackOutbox(ids: string[]): Promise<void>;
   /** Rows that wait to be published or acknowledged, of all tenants. */
@@ -146,13 +157,16 @@ export interface DocumentStore {
 
   /**
    * Sends off again, through the outbox, what has not moved for `afterMs` milliseconds, doubled with each time: versions
-   * that have not ended and deletions that the vector store has not confirmed. Versions that were sent off `attempts`
-   * times in vain come back as `hopeless`, unchanged. Safe with several sweepers at once.
+   * that have not ended and deletions that the vector store has not confirmed. A version that only waits its turn in the
+   * Broker does not stand still: it counts when others that were sent later have ended, or when it is among the
+   * `foremost` that are due. Versions that were sent off `attempts` times in vain come back as `hopeless`, unchanged. Safe
+   * with several sweepers at once.
    */
   redriveStuck(options: {
     afterMs: number;
     attempts: number;
     limit: number;
+    foremost: number;
   }): Promise<{ redriven: number; hopeless: (DocumentRef & { collection: string; state: string })[] }>;
   /** Sends these versions off again, whatever their state: an `indexed` one stays so meanwhile. */
   redrive(refs: readonly DocumentRef[]): Promise<void>;
@@ -168,6 +182,20 @@ export interface DocumentStore {
   liveChunks(tenant: string, refs: readonly Omit<Hit, 'score'>[]): Promise<ChunkRow[]>;
   /** Of these documents of a tenant, those whose head is on its way: points of older versions may still be there. */
   underWay(tenant: string, documents: readonly string[]): Promise<Set<string>>;
+  /**
+   * Takes the comparison that is under way, or with `begin` a new one, for `claimMs` milliseconds, unless somebody else has
+   * it. `cursor`: where it goes on; undefined: at its beginning.
+   */
+  claimComparison(options: {
+    begin: boolean;
+    claimMs: number;
+  }): Promise<{ claim: string; cursor: string | undefined } | undefined>;
+  /** Keeps where it goes on, undefined at its end, and the claim for longer. False, and nothing kept: somebody else has it now. */
+  keepComparison(claim: string, state: { cursor: string | undefined; claimMs: number }): Promise<boolean>;
+  /** Keeps what a whole comparison found. */
+  recordComparison(drift: Drift): Promise<void>;
+  /** What the last whole one found, and when; before the first: when the store was made. */
+  lastComparison(): Promise<{ drift: Drift | undefined; at: Date } | undefined>;
 
   /** Says that an original is about to be put; keeps it from being purged for a while. */
   touchOriginal(tenant: string, original: string): Promise<void>;
@@ -177,7 +205,10 @@ export interface DocumentStore {
     remove: (original: string) => Promise<void>,
   ): Promise<number>;
 
-  /** Keeps it, unless what it is about was replaced or deleted meanwhile: its text must not outlive that. */
+  /**
+   * Keeps it, unless what it is about was replaced or deleted meanwhile: its text must not outlive that. A submission is
+   * replaced by one of a later `time`; one that has none counts as older than every deletion and newer than all else.
+   */
   addDeadLetter(letter: NewDeadLetter): Promise<void>;
   /** Those that wait for somebody; a replayed one is gone from the list unless it fails again. */
   deadLetters(
@@ -187,7 +218,8 @@ export interface DocumentStore {
   deadLetter(tenant: string, id: string): Promise<DeadLetter | undefined>;
   /**
    * Says the events of matching letters again, oldest first, at most `limit`; a version that they had ended is open again,
-   * one that goes on begins anew. Returns how many.
+   * one that goes on begins anew. One that was replaced meanwhile brings about nothing, and is done with, too: a
+   * submission without a `time` counts as of the letter's receipt. Returns how many.
    */
   replay(tenant: string, filter: DeadLetterFilter, limit: number): Promise<number>;
   /**

@@ -14,17 +14,9 @@ export function sweeping(
   database: Database,
 ): Pick<DocumentStore, 'redriveStuck' | 'redrive' | 'redriveAll' | 'recordRemoved'> {
   return {
-    redriveStuck({ afterMs, attempts, limit }) {
+    redriveStuck({ afterMs, attempts, limit, foremost }) {
       return database.transaction(async (tx) => {
-        // A version whose event still waits in the outbox does not stand still: the broker is slow or away.
-        const { rows } = await tx.query<Stuck>(
-          `select tenant, document, version, collection, state, redrives from versions v
-           where (state in ('accepted', 'chunked', 'embedded') or (state = 'deleted' and not removed))
-             and updated_at < now() - $1::float8 * power(2, least(redrives, 12)) * interval '1 millisecond'
-             and not ${WAITS}
-           order by updated_at limit $2 for update skip locked`,
-          [afterMs, limit],
-        );
+        const { rows } = await tx.query<Stuck>(STUCK, [afterMs, limit, foremost]);
         // A deletion is owed for ever: nobody could replay it.
         const mayGoOn = ({ state, redrives }: Stuck) => state === 'deleted' || redrives < attempts;
         const again = rows.filter(mayGoOn);
@@ -59,6 +51,36 @@ export function sweeping(
     },
   };
 }
+
+/** Has not moved for long enough, doubled for each time that it was sent off again. */
+const STANDS = `greatest(v.updated_at, v.sent_at)
+  < now() - $1::float8 * power(2, least(v.redrives, 12)) * interval '1 millisecond'`;
+
+/**
+ * What stands still. A version whose event waits in the outbox does not, and neither does one that only waits in the Broker
+ * behind others: Brokers deliver about in the order in which they took events, so an event was lost when some that were
+ * sent a good while later have ended, or when it is the foremost of those that are due. Else a backlog would multiply
+ * itself.
+ */
+const STUCK = `
+  with due as (
+    select tenant, document, version, sent_at from versions v
+    where state in ('accepted', 'chunked', 'embedded') and ${STANDS} and not ${WAITS}),
+  overtaken as (
+    select tenant, document, version from due
+    where sent_at is null
+      or sent_at < (select max(sent_at) from versions where state = 'indexed') - $1::float8 / 4 * interval '1 millisecond'
+    limit $2),
+  foremost as (select tenant, document, version from due order by sent_at limit $3),
+  undeleted as (
+    select tenant, document, version from versions v
+    where state = 'deleted' and not removed and ${STANDS} and not ${WAITS}
+    order by updated_at limit $2)
+  select v.tenant, v.document, v.version, v.collection, v.state, v.redrives from versions v
+  where (v.tenant, v.document, v.version) in
+    (table overtaken union table foremost union table undeleted)
+    and ${STANDS}
+  limit $2 for update of v skip locked`;
 
 /** A tenant's versions, or those of one of its collections. */
 const WITHIN = 'tenant = $1 and ($2::text is null or collection = $2)';

@@ -1,7 +1,7 @@
-import type { ColumnType, Generated } from 'kysely';
+import type { ColumnType, Generated, RawBuilder } from 'kysely';
 import type { Metadata } from '../../contracts.ts';
 import type { CloudEvent } from '../../events.ts';
-import type { DocumentState } from './records.ts';
+import type { DocumentState, Said } from './records.ts';
 
 /** Written as JSON text, read as a value. */
 type Jsonb<T> = ColumnType<T, string, string>;
@@ -50,6 +50,10 @@ interface VersionTable {
   redrives: Generated<number>;
   removed: Generated<boolean>;
   rebuilding: Generated<boolean>;
+  /** When the event of its submission was said; null: when it was created. */
+  said_at: ColumnType<Date | null, Date | RawBuilder<Date> | null | undefined, never>;
+  /** When the Broker took its event; null while that waits in the outbox. */
+  sent_at: ColumnType<Date | null, never, Date | null>;
   created_at: Generated<Date>;
   updated_at: Generated<Date>;
 }
@@ -74,6 +78,8 @@ interface OutboxTable {
   subject: string;
   data: Jsonb<unknown>;
   traceparent: string | null;
+  /** Attributes of an event that is said again as it was. */
+  said: ColumnType<Said | null, string | undefined, never>;
   attempts: Generated<number>;
   claimed_until: ColumnType<Date | null, never, Date | null>;
 }

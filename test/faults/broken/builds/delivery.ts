@@ -7,8 +7,8 @@ export const DELIVERY: readonly BrokenBuild[] = [
     edits: [
       {
         file: 'functions/_shared/stores/documents/sweep.ts',
-        from: "where (state in ('accepted', 'chunked', 'embedded') or (state = 'deleted' and not removed))\n             and",
-        to: 'where false and',
+        from: '(table overtaken union table foremost union table undeleted)',
+        to: '(select tenant, document, version from due where false)',
       },
     ],
     caughtBy: { scenario: 'broker-wiped', sees: ['missing'] },
@@ -31,8 +31,8 @@ export const DELIVERY: readonly BrokenBuild[] = [
     edits: [
       {
         file: 'functions/_shared/stores/documents/sweep.ts',
-        from: " or (state = 'deleted' and not removed))\n",
-        to: ')\n',
+        from: ' union table undeleted)',
+        to: ')',
       },
     ],
     caughtBy: { scenario: 'broker-wiped', sees: ['phantom'] },
@@ -112,8 +112,8 @@ export const DELIVERY: readonly BrokenBuild[] = [
     edits: [
       {
         file: 'functions/_shared/stores/documents/sweep.ts',
-        from: "where (state in ('accepted', 'chunked', 'embedded') or (state = 'deleted' and not removed))\n             and",
-        to: "where state = 'deleted' and not removed and",
+        from: '(table overtaken union table foremost union table undeleted)',
+        to: '(table undeleted)',
       },
     ],
     caughtBy: { scenario: 'dead-letters-lost', sees: /dead letters for/ },
@@ -159,5 +159,50 @@ export const DELIVERY: readonly BrokenBuild[] = [
       sees: /AssertionError|timed out/,
     },
     proves: 'a consumer that is too slow does not fill the memory',
+  },
+  {
+    name: 'a-queue-counts-as-lost',
+    edits: [
+      {
+        file: 'functions/_shared/stores/documents/sweep.ts',
+        from: 'where sent_at is null\n',
+        to: 'where true\n',
+      },
+    ],
+    caughtBy: {
+      file: 'functions/_shared/stores/documents/open.test.ts',
+      test: 'is not what waits its turn in the Broker: only what was overtaken, or is foremost',
+    },
+    proves: 'a backlog in the Broker is not sent into it once more',
+  },
+  {
+    name: 'late-copies-are-read',
+    edits: [
+      {
+        file: 'functions/ingest/handler.ts',
+        from: " || (record.state === 'indexed' && !again)",
+        to: '',
+      },
+    ],
+    caughtBy: {
+      file: 'functions/ingest/handler.test.ts',
+      test: 'a late copy of the event of an indexed version is dropped, unless it is asked for again',
+    },
+    proves: 'a copy of an event costs no second reading',
+  },
+  {
+    name: 'bulk-loads-go-first',
+    edits: [
+      {
+        file: 'functions/_shared/stores/documents/outbox.ts',
+        from: 'order by share, id limit $1)',
+        to: 'order by id limit $1)',
+      },
+    ],
+    caughtBy: {
+      file: 'functions/_shared/stores/documents/open.test.ts',
+      test: 'the tenant with the fewest documents under way is next',
+    },
+    proves: "one tenant's bulk load holds up no other's update",
   },
 ];

@@ -83,13 +83,17 @@ export function using(store: () => DocumentStore) {
   /** Accepts a document and brings it to `indexed`. */
   async function indexed(document: NewDocument, chunks = chunksOf(1)): Promise<DocumentRef> {
     const ref = await accepted(document);
+    await finish(ref, chunks);
+    return ref;
+  }
+  /** Brings an accepted version to `indexed`. */
+  async function finish(ref: DocumentRef, chunks = chunksOf(1)): Promise<void> {
     await store().saveChunks(ref, { title: null, chunks });
     await store().recordIndexed(
       ref,
       chunks.map((each) => each.chunk),
     );
     await store().complete(ref);
-    return ref;
   }
   /** The tenant's part of everything that is in the outbox, which is acknowledged. */
   async function drain(tenant: string) {
@@ -98,5 +102,5 @@ export function using(store: () => DocumentStore) {
     return entries.filter((entry) => entry.tenant === tenant).map(({ emitted }) => emitted);
   }
   const stateOf = async (ref: DocumentRef) => (await store().version(ref))?.state;
-  return { accepted, indexed, drain, stateOf };
+  return { accepted, indexed, finish, drain, stateOf };
 }

@@ -29,6 +29,24 @@ export function outboxContract(store: () => DocumentStore, claimMs: () => number
       expect(await store().claimOutbox(100)).toEqual([]);
     });
 
+    test('the tenant with the fewest documents under way is next', async () => {
+      const [bulk, small] = [newTenant(), newTenant()];
+      await drain(bulk);
+      for (let n = 0; n < 5; n++) await store().accept(given(bulk, `d${n}`));
+      for (let n = 0; n < 2; n++) await store().accept(given(small, `d${n}`));
+      const claim = async (limit: number) => {
+        const entries = await store().claimOutbox(limit);
+        await store().ackOutbox(entries.map(({ id }) => id));
+        return entries.map(
+          ({ tenant, emitted }) => `${tenant === bulk ? 'bulk' : 'small'} ${emitted.subject}`,
+        );
+      };
+      expect(await claim(1)).toEqual(['bulk d0']);
+      expect(await claim(1)).toEqual(['small d0']);
+      expect((await claim(3)).sort()).toEqual(['bulk d1', 'bulk d2', 'small d1']);
+      expect(await claim(9)).toEqual(['bulk d3', 'bulk d4']);
+    });
+
     test('what has not ended is put back, once', async () => {
       const tenant = newTenant();
       await store().requeueUnfinished();

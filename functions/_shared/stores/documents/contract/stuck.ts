@@ -1,12 +1,13 @@
 import { describe, expect, test } from 'vitest';
 import { type Emitted, emit } from '../../../events.ts';
 import type { DocumentStore } from '../port.ts';
+import type { DocumentRef } from '../records.ts';
 import { given, letter, newTenant, using } from './fixtures.ts';
 
 /** Work that was lost is sent off again, so long as there is hope. */
 export function stuckContract(store: () => DocumentStore): void {
-  const { accepted, indexed, drain } = using(store);
-  const now = { afterMs: -1000, attempts: 2, limit: 1000 };
+  const { accepted, indexed, finish, drain } = using(store);
+  const now = { afterMs: -1000, attempts: 2, limit: 1000, foremost: 1000 };
   const hopelessOf = async (tenant: string) =>
     (await store().redriveStuck(now)).hopeless.filter((ref) => ref.tenant === tenant);
 
@@ -55,6 +56,28 @@ export function stuckContract(store: () => DocumentStore): void {
       expect(said.filter(({ name }) => name === 'document.accepted')).toMatchObject([
         { data: { version: 1 } },
       ]);
+    });
+
+    test('is not what waits its turn in the Broker: only what was overtaken, or is foremost', async () => {
+      const tenant = newTenant();
+      const due = { afterMs: 0, attempts: 9, limit: 1000 };
+      const sentTogether = async (...documents: string[]) => {
+        const refs = [];
+        for (const document of documents) refs.push(await accepted(given(tenant, document)));
+        await drain(tenant);
+        return refs;
+      };
+      const again = async (foremost: number) => {
+        await store().redriveStuck({ ...due, foremost });
+        return (await drain(tenant)).map(({ subject }) => subject).sort();
+      };
+      await sentTogether('first', 'second');
+      const [third] = (await sentTogether('third', 'fourth')) as [DocumentRef, DocumentRef];
+      await sentTogether('fifth');
+      expect(await again(0)).toEqual([]);
+      await finish(third);
+      expect(await again(0)).toEqual(['first', 'second']);
+      expect(await again(1000)).toEqual(['fifth', 'first', 'fourth', 'second']);
     });
 
     test('is also a deletion that nobody confirmed, for ever', async () => {
