@@ -154,8 +154,11 @@ function checkProbes(container: KubernetesObject, path: Path, say: Say): void {
   if (!readinessProbe)
     say([...path, 'readinessProbe'], 'is missing: without it a pod gets requests before it can answer');
   if (!livenessProbe) say([...path, 'livenessProbe'], 'is missing: a pod that hangs would stay');
-  // Without a period Knative asks every few milliseconds, which is what makes cold starts short.
   if (readinessProbe && (readinessProbe.periodSeconds ?? 0) === 0) {
+    say(
+      [...path, 'readinessProbe', 'periodSeconds'],
+      'is missing: Knative gives each attempt 100 ms then, and the kubelet looks every 10 s',
+    );
     for (const field of ['failureThreshold', 'timeoutSeconds']) {
       if (readinessProbe[field] !== undefined)
         say([...path, 'readinessProbe', field], 'is not allowed without periodSeconds');
