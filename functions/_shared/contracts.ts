@@ -152,11 +152,18 @@ export const Drift = z
     duplicate: z.int().meta({ description: 'Second points of a chunk.' }),
     wrong_hash: z.int().meta({ description: 'Points made of another text than the chunk has.' }),
     repaired: z.boolean().meta({ description: 'Whether what was found is being repaired.' }),
+    next: z.string().optional().meta({
+      description:
+        'Only when the time was too short for all: `cursor` of the call that goes on. Its answer counts this one, too.',
+    }),
   })
   .meta({ id: 'Drift' });
 export type Drift = z.infer<typeof Drift>;
-/** Asks the recover stage for a comparison. */
+/** `next` of a {@link Drift}, given back. */
+export const DriftCursor = z.string().max(16_384);
+/** Asks the recover stage for a comparison, or for the rest of one. */
 export interface ReconcileInput {
   action: 'reconcile';
   repair: boolean;
+  cursor?: string | undefined;
 }

@@ -25,8 +25,8 @@ const nowhere: Publisher = {
   },
 };
 
-/** A comparison reads every point; Knative's own longest request is 10 minutes. */
-const RECONCILE_MS = 600_000;
+/** A part of a comparison takes half a minute and a page. */
+const RECONCILE_MS = 120_000;
 
 /** The edge: the public API, durable acceptance, and the orchestration of a question. */
 export const stage = defineStage({
@@ -57,6 +57,7 @@ export const stage = defineStage({
     ...authKnobs,
     ...eventKnobs,
     ...stageKnobs,
+    ...relayKnobs,
     sink: runtimeKnobs.sink,
     stageKey: runtimeKnobs.stageKey,
     publishTimeout: runtimeKnobs.publishTimeout,

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { DRIFT_KINDS, Drift } from '../_shared/contracts.ts';
+import { Drift, DriftCursor } from '../_shared/contracts.ts';
 import type { Emitted, EventData } from '../_shared/events.ts';
 import type { Relay } from '../_shared/outbox.ts';
 import type { Context } from '../_shared/stage.ts';
@@ -8,19 +8,19 @@ import type { OriginalStore } from '../_shared/stores/originals/port.ts';
 import type { VectorStore } from '../_shared/stores/vectors/port.ts';
 import type { Metrics } from '../_shared/telemetry/metrics.ts';
 import { DeadLetterPage, listDeadLetters, Selection } from './dead-letters.ts';
-import { reconcile } from './reconcile.ts';
-import { type SweepLimits, SweepReport, sweep } from './sweep.ts';
+import { type SweepDeps, type SweepLimits, SweepReport, sweep } from './sweep.ts';
+import { compareFor, compareOn, refresh, type UpkeepDeps } from './upkeep.ts';
 
-export interface RecoverDeps {
+export interface RecoverDeps extends Pick<UpkeepDeps, 'pace' | 'compared'> {
   documents: DocumentStore;
   vectors: Pick<VectorStore, 'scopes' | 'scan' | 'present' | 'removePoints'>;
   originals: Pick<OriginalStore, 'delete'>;
   limits: SweepLimits;
+  /** How things stood after the last sweep, for the metrics. */
+  swept: SweepDeps['swept'];
   metrics: Pick<Metrics, 'count' | 'gauge'>;
   /** Publishes the outbox while the stage runs; in one process the gateway's does. */
   relay?: Relay | undefined;
-  /** The last comparison of ledger and vector store, for the metric. */
-  lastDrift: { value?: Drift };
 }
 
 export const RecoverInput = z.discriminatedUnion('action', [
@@ -37,7 +37,12 @@ export const RecoverInput = z.discriminatedUnion('action', [
     ...Selection.shape,
   }),
   z.strictObject({ action: z.literal('sweep') }),
-  z.strictObject({ action: z.literal('reconcile'), repair: z.boolean().default(true) }),
+  z.strictObject({
+    action: z.literal('reconcile'),
+    repair: z.boolean().default(true),
+    /** `next` of the part before. */
+    cursor: DriftCursor.optional(),
+  }),
 ]);
 export type RecoverInput = z.infer<typeof RecoverInput>;
 
@@ -59,7 +64,7 @@ export async function recover(input: RecoverInput, context: Context<RecoverDeps>
     case 'sweep':
       return (await sweep(context)).report;
     case 'reconcile':
-      return compare(context, input.repair);
+      return compareFor(context, input);
   }
 }
 
@@ -68,17 +73,8 @@ export async function onTimer(
   { task }: EventData<'timer.fired'>,
   context: Context<RecoverDeps>,
 ): Promise<Emitted[]> {
+  await refresh(context.deps);
   if (task === 'sweep') return (await sweep(context)).failed;
-  await compare(context, true);
+  await compareOn(context, { begin: task === 'reconcile' });
   return [];
-}
-
-async function compare(context: Context<RecoverDeps>, repair: boolean): Promise<Drift> {
-  const { deps, log } = context;
-  const drift = await reconcile(context, repair);
-  deps.lastDrift.value = drift;
-  for (const kind of DRIFT_KINDS) {
-    if (drift[kind] > 0) log.warn({ kind, chunks: drift[kind], repair }, 'the vector store had drifted');
-  }
-  return drift;
 }

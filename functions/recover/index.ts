@@ -1,6 +1,6 @@
 import { type Config, duration, integer, knob } from '../_shared/config.ts';
 import { DRIFT_KINDS } from '../_shared/contracts.ts';
-import { startRelay } from '../_shared/outbox.ts';
+import { relayKnobs, startRelay } from '../_shared/outbox.ts';
 import { httpPublisher } from '../_shared/publisher.ts';
 import { runtimeKnobs } from '../_shared/runtime/start.ts';
 import { defineStage, type StageTools } from '../_shared/stage.ts';
@@ -10,6 +10,8 @@ import { openOriginals } from '../_shared/stores/originals/open.ts';
 import type { OriginalStore } from '../_shared/stores/originals/port.ts';
 import { takeDeadLetter } from './dead-letters.ts';
 import { onTimer, type RecoverDeps, RecoverInput, RecoverOutput, recover } from './handler.ts';
+import type { Queues } from './sweep.ts';
+import { PACE, refresh } from './upkeep.ts';
 
 export const recoverKnobs = {
   redriveAfterMs: knob(
@@ -34,18 +36,35 @@ export const recoverKnobs = {
   ),
 };
 
-/** The stage's dependencies over stores that are open; the drift that was found last is shown as a metric. */
+/** The stage's dependencies over stores that are open; what the last whole comparison found is shown as metrics. */
 export function createRecover(
   stores: Stores & { originals: OriginalStore },
   limits: Config<typeof recoverKnobs>,
   metrics: StageTools['metrics'],
+  pace = PACE,
 ): RecoverDeps {
-  const lastDrift: RecoverDeps['lastDrift'] = {};
+  const compared: RecoverDeps['compared'] = {};
   const { documents } = stores;
   metrics.gauge('knarr_vector_store_drift', 'Chunks that ledger and vector store disagreed on.', () =>
-    DRIFT_KINDS.map((kind) => ({ value: lastDrift.value?.[kind] ?? 0, labels: { kind } })),
+    DRIFT_KINDS.map((kind) => ({ value: compared.last?.drift?.[kind] ?? 0, labels: { kind } })),
   );
-  return { ...stores, documents, limits, metrics, lastDrift };
+  metrics.gauge(
+    'knarr_vector_store_compared_timestamp_seconds',
+    'When ledger and vector store had last been compared as a whole.',
+    () => (compared.last ? [{ value: compared.last.at.getTime() / 1000 }] : []),
+  );
+  const swept: RecoverDeps['swept'] = {};
+  const told = (name: string, help: string, read: (found: Queues) => number) =>
+    metrics.gauge(name, help, () => (swept.found ? [{ value: read(swept.found) }] : []));
+  told('knarr_documents_unfinished', 'Documents that are accepted and have not ended.', (q) => q.unfinished);
+  told(
+    'knarr_documents_standing_seconds',
+    'How long the document has not moved that stands longest.',
+    (q) => q.oldestMs / 1000,
+  );
+  told('knarr_outbox_events', 'Events that wait to be published.', (q) => q.outbox);
+  told('knarr_dead_letters', 'Dead letters that nobody has replayed.', (q) => q.deadLetters);
+  return { ...stores, documents, limits, metrics, pace, compared, swept };
 }
 
 export const stage = defineStage({
@@ -60,6 +79,7 @@ export const stage = defineStage({
   knobs: {
     ...storeKnobs,
     ...recoverKnobs,
+    ...relayKnobs,
     sink: runtimeKnobs.sink,
     stageKey: runtimeKnobs.stageKey,
     publishTimeout: runtimeKnobs.publishTimeout,
@@ -70,6 +90,7 @@ export const stage = defineStage({
       config,
       metrics,
     );
+    await refresh(deps);
     // The gateway's relay sleeps when nobody asks; this one is woken by the timer.
     const relay =
       config.sink === undefined

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { chunkContext, withContext } from '../_shared/chunk.ts';
 import type { Drift } from '../_shared/contracts.ts';
-import { emit } from '../_shared/events.ts';
+import { emit, toCloudEvent } from '../_shared/events.ts';
 import { pointId } from '../_shared/ids.ts';
 import { runStage } from '../_shared/runtime/run.ts';
 import { createDocumentStore } from '../_shared/stores/documents/open.ts';
@@ -14,14 +14,17 @@ import type { Point, VectorStore } from '../_shared/stores/vectors/port.ts';
 import { createLogger } from '../_shared/telemetry/log.ts';
 import { createMetrics, type Metrics } from '../_shared/telemetry/metrics.ts';
 import { createRecover, stage } from './index.ts';
+import { PACE } from './upkeep.ts';
 
 const GENERATION = 'model.4.c32o4';
 let database: Database;
 let documents: DocumentStore;
 let vectors: VectorStore;
 let metrics: Metrics;
-let reconcile: (repair: boolean) => Promise<Drift>;
+let reconcile: (repair: boolean, cursor?: string) => Promise<Drift>;
+let tick: (task: 'reconcile' | 'resume' | 'sweep') => Promise<void>;
 const removed: string[] = [];
+const pace = { ...PACE };
 let sweep: () => Promise<unknown>;
 beforeAll(async () => {
   database = await openPGlite();
@@ -40,12 +43,16 @@ beforeAll(async () => {
     purgeAfterMs: -1000,
     deadLetterRetentionMs: 60_000,
   };
-  const running = runStage(stage, createRecover({ documents, vectors, originals }, limits, metrics), {
-    log: createLogger('silent'),
-    metrics,
-  });
-  const call = { tenant: 'acme', principals: ['*'], signal: new AbortController().signal };
-  reconcile = async (repair) => (await running.call({ action: 'reconcile', repair }, call)) as Drift;
+  const deps = createRecover({ documents, vectors, originals }, limits, metrics, pace);
+  const running = runStage(stage, deps, { log: createLogger('silent'), metrics });
+  const { signal } = new AbortController();
+  const call = { tenant: 'acme', principals: ['*'], signal };
+  reconcile = async (repair, cursor) =>
+    (await running.call({ action: 'reconcile', repair, cursor }, call)) as Drift;
+  tick = async (task) => {
+    const event = toCloudEvent('timer', emit('timer.fired', task, { task }), { tenant: 'system' });
+    expect(await running.receive(event, signal)).toEqual([]);
+  };
   sweep = () => running.call({ action: 'sweep' }, call);
 });
 afterAll(() => database?.close());
@@ -151,6 +158,101 @@ test('a point of another text is made again', async () => {
   await vectors.upsert(scope, [{ ...point, text: 'wrong' }]);
   expect(await reconcile(true)).toMatchObject({ wrong_hash: 1 });
   expect(await outbox()).toMatchObject([{ subject: 'e', data: { version: 1 } }]);
+  await vectors.upsert(scope, [point]);
+});
+
+/** A comparison of a page at a time, until `work` is done. */
+async function bitByBit<T>(work: () => Promise<T>): Promise<T> {
+  Object.assign(pace, { pageSize: 1, callMs: 0, tickMs: 0 });
+  try {
+    return await work();
+  } finally {
+    Object.assign(pace, PACE);
+  }
+}
+const gauge = async (name: string) =>
+  Number((await metrics.text()).match(new RegExp(`^${name}(?:\\{[^}]*\\})? ([\\d.e+]+)`, 'm'))?.[1]);
+const missing = 'knarr_vector_store_drift\\{[^}]*kind="missing"[^}]*\\}';
+
+/** Two collections, with a lost point, a point of nothing and one of another text, in different pages. */
+async function drifted(): Promise<void> {
+  const [, second] = (await indexed('f', ['one', 'two', 'three'])) as [Point, Point, Point];
+  const [wrong] = (await indexed('g', ['right'])) as [Point];
+  const [stray] = chunksOf(['stray']) as [StoredChunk];
+  await outbox();
+  await reconcile(true);
+  await outbox();
+  await vectors.removePoints(scope, [second.id]);
+  await vectors.upsert(scope, [{ ...wrong, text: 'wrong' }, pointOf('nowhere', 1, stray)]);
+  await vectors.upsert({ ...scope, collection: 'another' }, [pointOf('elsewhere', 1, stray)]);
+}
+const FOUND = { missing: 1, phantom: 2, duplicate: 0, wrong_hash: 1 };
+
+test('for want of time it answers with a part, and the parts come to the whole', async () => {
+  await drifted();
+  const whole = await reconcile(false);
+  expect(whole).toMatchObject(FOUND);
+  expect(whole.next).toBeUndefined();
+  await bitByBit(async () => {
+    let calls = 1;
+    let drift = await reconcile(false);
+    for (; drift.next !== undefined; calls++) drift = await reconcile(false, drift.next);
+    expect(drift).toEqual(whole);
+    expect(calls).toBeGreaterThan(whole.points + whole.chunks);
+  });
+  for (const cursor of ['', 'x', Buffer.from('["{}"]').toString('base64url')]) {
+    await expect(reconcile(false, cursor)).rejects.toMatchObject({ code: 'invalid_request' });
+  }
+});
+
+test('ticks go on where the one before stopped, repair everything, and begin anew after the end', async () => {
+  await drifted();
+  const before = await documents.lastComparison();
+  await bitByBit(async () => {
+    await tick('resume');
+    expect(await documents.claimComparison({ begin: false, claimMs: 0 })).toBeUndefined();
+    await tick('reconcile');
+    let ticks = 1;
+    for (; (await documents.lastComparison())?.at.getTime() === before?.at.getTime(); ticks++) {
+      // Both kinds go on; neither begins while one is unfinished.
+      await tick(ticks % 2 === 0 ? 'reconcile' : 'resume');
+    }
+    const last = await documents.lastComparison();
+    // The point of another text was taken away, and is missed by then.
+    expect(last?.drift).toMatchObject({ ...FOUND, missing: 2, repaired: true });
+    expect(ticks).toBeGreaterThan((last?.drift?.points ?? 0) + (last?.drift?.chunks ?? 0));
+    expect(await gauge(missing)).toBe(2);
+    expect(await gauge('knarr_vector_store_compared_timestamp_seconds')).toBeCloseTo(
+      (last?.at.getTime() ?? 0) / 1000,
+      2,
+    );
+  });
+  expect((await outbox()).map(({ subject }) => subject).sort()).toEqual(['f', 'g']);
+  await tick('resume');
+  expect(await documents.claimComparison({ begin: false, claimMs: 0 })).toBeUndefined();
+  await tick('reconcile');
+  expect((await documents.lastComparison())?.drift).toMatchObject({ phantom: 0, wrong_hash: 0 });
+});
+
+test('a tick that was killed is gone on from, by one at a time, and shows no half result', async () => {
+  await drifted();
+  const before = await documents.lastComparison();
+  await bitByBit(async () => {
+    for (let page = 0; page < 3; page++) await tick('reconcile');
+    const killed = await documents.claimComparison({ begin: false, claimMs: 60_000 });
+    expect(killed?.cursor).toBeDefined();
+    await tick('resume');
+    await tick('reconcile');
+    expect(
+      await documents.keepComparison('00000000-0000-4000-8000-000000000000', { cursor: 'x', claimMs: 0 }),
+    ).toBe(false);
+    // Nobody has gone on meanwhile; then its claim is over.
+    const { claim = '', cursor } = killed ?? {};
+    expect(await documents.keepComparison(claim, { cursor, claimMs: 0 })).toBe(true);
+    expect(await documents.lastComparison()).toEqual(before);
+  });
+  await tick('resume');
+  expect((await documents.lastComparison())?.drift).toMatchObject({ ...FOUND, missing: 2 });
 });
 
 test('a sweep dead-letters what is without hope, and removes originals of nothing', async () => {

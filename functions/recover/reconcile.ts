@@ -1,8 +1,7 @@
 import { chunkContext, withContext } from '../_shared/chunk.ts';
 import type { Drift } from '../_shared/contracts.ts';
 import { pointId, textHash } from '../_shared/ids.ts';
-import type { Context } from '../_shared/stage.ts';
-import type { ChunkPosition, DocumentStore } from '../_shared/stores/documents/port.ts';
+import type { DocumentStore } from '../_shared/stores/documents/port.ts';
 import type { ChunkRow, DocumentRef, ExpectedChunk } from '../_shared/stores/documents/records.ts';
 import type { StoredPoint, VectorScope, VectorStore } from '../_shared/stores/vectors/port.ts';
 
@@ -11,47 +10,11 @@ export interface ReconcileDeps {
   vectors: Pick<VectorStore, 'scopes' | 'scan' | 'present' | 'removePoints'>;
 }
 
-const PAGE = 500;
-
 /**
- * Compares the ledger with the vector store, in pages: each point must belong to a chunk that is live, under its one id
- * and with its text; each chunk of an indexed document must have its point. Of documents that are being worked on,
- * points of older versions are no drift. A repair removes what is too many and sends off again what is missing.
+ * Compares points with the ledger: each must belong to a chunk that is live, under its one id and with its text. Of documents
+ * that are being worked on, points of older versions are no drift. Adds to `drift`; a repair removes what is too many.
  */
-export async function reconcile(
-  { deps, signal }: Pick<Context<ReconcileDeps>, 'deps' | 'signal'>,
-  repair: boolean,
-): Promise<Drift> {
-  const drift: Drift = {
-    points: 0,
-    chunks: 0,
-    missing: 0,
-    phantom: 0,
-    duplicate: 0,
-    wrong_hash: 0,
-    repaired: repair,
-  };
-  for (const scope of await deps.vectors.scopes()) {
-    let after: string | undefined;
-    do {
-      signal.throwIfAborted();
-      const points = await deps.vectors.scan(scope, { after, limit: PAGE });
-      await checkPoints(scope, points, deps, drift, repair);
-      after = points.length === PAGE ? points.at(-1)?.id : undefined;
-    } while (after !== undefined);
-  }
-  let position: ChunkPosition | undefined;
-  do {
-    signal.throwIfAborted();
-    const chunks = await deps.documents.expectedChunks(position, PAGE);
-    await checkChunks(chunks, deps, drift, repair);
-    const last = chunks.length === PAGE ? chunks.at(-1) : undefined;
-    position = last && [last.tenant, last.document, last.chunk];
-  } while (position !== undefined);
-  return drift;
-}
-
-async function checkPoints(
+export async function checkPoints(
   scope: VectorScope,
   points: readonly StoredPoint[],
   { documents, vectors }: ReconcileDeps,
@@ -95,7 +58,8 @@ function kindOf(
     : 'wrong_hash';
 }
 
-async function checkChunks(
+/** Compares chunks of indexed documents with the vector store: each must have its point. A repair sends off again what has none. */
+export async function checkChunks(
   chunks: readonly ExpectedChunk[],
   { documents, vectors }: ReconcileDeps,
   drift: Drift,

@@ -138,9 +138,15 @@ async function inStep(url: string, tenant: Tenant, until: number): Promise<void>
 }
 
 async function reconcile(url: string, tenant: Tenant, repair: boolean): Promise<Drift> {
-  const answer = await patiently(() => send(url, tenant, 'POST', '/v1/admin/reconcile', { repair }));
-  if (answer?.status === 200) return answer.body;
-  throw new Error(`The comparison was answered ${answer?.status} ${JSON.stringify(answer?.body)}.`);
+  for (let cursor: string | undefined; ; ) {
+    const more = { repair, ...(cursor !== undefined && { cursor }) };
+    const answer = await patiently(() => send(url, tenant, 'POST', '/v1/admin/reconcile', more));
+    if (answer?.status !== 200) {
+      throw new Error(`The comparison was answered ${answer?.status} ${JSON.stringify(answer?.body)}.`);
+    }
+    cursor = answer.body.next;
+    if (cursor === undefined) return answer.body;
+  }
 }
 
 type Blame = (kind: (typeof VIOLATIONS)[number], what: string) => void;

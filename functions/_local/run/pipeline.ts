@@ -89,6 +89,7 @@ export async function startPipeline(
     for (const [task, every] of [
       ['sweep', config.local.sweepEvery],
       ['reconcile', config.local.reconcileEvery],
+      ['resume', config.local.sweepEvery],
     ] as const) {
       closers.push(fireTimer(broker, task, every, log));
     }

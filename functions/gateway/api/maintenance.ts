@@ -1,5 +1,5 @@
 import { z } from '@hono/zod-openapi';
-import { CollectionName, Drift } from '../../_shared/contracts.ts';
+import { CollectionName, Drift, DriftCursor } from '../../_shared/contracts.ts';
 import { generationId } from '../../_shared/generation.ts';
 import type { GatewayDeps } from '../deps.ts';
 import { type Api, auditOf, endpoint, requireOperator } from './endpoint.ts';
@@ -17,18 +17,19 @@ export function maintenanceRoutes(api: Api, deps: GatewayDeps): void {
       tag,
       summary: 'Compare documents and vector store',
       description:
-        'Of all tenants, so for the operator alone. Runs by itself as well; this call waits for the result.',
+        'Of all tenants, so for the operator alone. Runs by itself as well; this call waits for the result. Of large stores it answers after half a minute with what it has found so far and `next`, with which the next call goes on; the last answer counts everything.',
       json: z.strictObject({
         repair: z.boolean().default(true).meta({ description: 'Remove and make again what is wrong.' }),
+        cursor: DriftCursor.optional().meta({ description: '`next` of the answer before.' }),
       }),
       answers: { 200: { description: 'What was found.', json: Drift } },
     },
-    async ({ c, json: { repair }, call }) => {
+    async ({ c, json: { repair, cursor }, call }) => {
       requireOperator(call);
-      const drift = await deps.reconcile({ action: 'reconcile', repair }, call);
-      await deps.access.audit([
-        { ...auditOf(call), action: 'store.reconcile', details: { repair, ...drift } },
-      ]);
+      const drift = await deps.reconcile({ action: 'reconcile', repair, cursor }, call);
+      const { next, ...found } = drift;
+      const details = { repair, ...found, complete: next === undefined };
+      await deps.access.audit([{ ...auditOf(call), action: 'store.reconcile', details }]);
       return c.json(drift);
     },
   );

@@ -40,7 +40,10 @@ export async function reconcile(
   output: Output,
   { repair }: { repair: boolean },
 ): Promise<number> {
-  const drift = await client.json<Drift>('POST', '/v1/admin/reconcile', { repair });
+  const compare = (more: { cursor?: string }) =>
+    client.json<Drift>('POST', '/v1/admin/reconcile', { repair, ...more });
+  let drift = await compare({});
+  while (drift.next !== undefined) drift = await compare({ cursor: drift.next });
   output.data(drift);
   output.text(`${drift.points} points and ${drift.chunks} chunks compared:`);
   const { missing, phantom, duplicate, wrong_hash } = drift;

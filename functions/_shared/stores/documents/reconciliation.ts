@@ -1,3 +1,5 @@
+import { randomUUID } from 'node:crypto';
+import type { Drift } from '../../contracts.ts';
 import type { Database } from '../sql/database.ts';
 import { CHUNK_COLUMNS, type ChunkColumns, chunkRow } from './chunks.ts';
 import type { DocumentStore } from './port.ts';
@@ -6,7 +8,16 @@ import { jsonb } from './text.ts';
 /** The ledger's side of the comparison with the vector store. */
 export function reconciliation(
   database: Database,
-): Pick<DocumentStore, 'expectedChunks' | 'liveChunks' | 'underWay'> {
+): Pick<
+  DocumentStore,
+  | 'expectedChunks'
+  | 'liveChunks'
+  | 'underWay'
+  | 'claimComparison'
+  | 'keepComparison'
+  | 'recordComparison'
+  | 'lastComparison'
+> {
   return {
     async expectedChunks(after, limit) {
       const { rows } = await database.query<ChunkColumns & { tenant: string }>(
@@ -43,6 +54,36 @@ export function reconciliation(
         [tenant, documents],
       );
       return new Set(rows.map(({ document }) => document));
+    },
+
+    async claimComparison({ begin, claimMs }) {
+      const claim = randomUUID();
+      const { rows } = await database.query<{ cursor: string }>(
+        `update comparison set cursor = coalesce(cursor, ''), claim = $1, claimed_until = now() + $2::float8 * interval '1 millisecond'
+         where (claimed_until is null or claimed_until <= now()) and ($3::boolean or cursor is not null)
+         returning cursor`,
+        [claim, claimMs, begin],
+      );
+      return rows[0] && { claim, cursor: rows[0].cursor === '' ? undefined : rows[0].cursor };
+    },
+
+    async keepComparison(claim, { cursor, claimMs }) {
+      const { affected } = await database.query(
+        `update comparison set cursor = $2, claimed_until = now() + $3::float8 * interval '1 millisecond' where claim = $1`,
+        [claim, cursor ?? null, claimMs],
+      );
+      return affected === 1;
+    },
+
+    async recordComparison(drift) {
+      await database.query('update comparison set drift = $1, completed_at = now()', [jsonb(drift)]);
+    },
+
+    async lastComparison() {
+      const { rows } = await database.query<{ drift: Drift | null; at: Date }>(
+        'select drift, completed_at as at from comparison',
+      );
+      return rows[0] && { at: rows[0].at, drift: rows[0].drift ?? undefined };
     },
   };
 }
