@@ -16,7 +16,8 @@ test('a call that is written is read as it was', () => {
     tracestate: 'vendor=value,other=1',
     signal: never,
   };
-  expect({ ...readCall(requestWith(writeCall(call))), signal: never }).toEqual(call);
+  for (const key of [undefined, [], ['k'.repeat(32)]])
+    expect({ ...readCall(requestWith(writeCall(call, key)), key), signal: never }).toEqual(call);
 });
 
 test('a request that says nothing is a call of everybody in the default tenant, without end or trace', () => {

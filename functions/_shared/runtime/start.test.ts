@@ -152,6 +152,13 @@ test('a wrong configuration is told whole, and ends the process before it listen
     expect(stage.lines.join('\n')).toContain(name);
 });
 
+test('on Knative a stage needs the key of all stages, or says that it checks nothing', async () => {
+  const stage = spawnStage({ PORT: '0', K_SERVICE: 'embed' });
+  expect(await stage.ended).toBe(78);
+  expect(stage.lines.join('\n')).toMatch(/KNARR_STAGE_KEY \(unset\): on Knative anybody/);
+  for (const key of ['none', 'k'.repeat(32)]) await startStage({ K_SERVICE: 'embed', KNARR_STAGE_KEY: key });
+});
+
 test('a port that is taken ends the process with the reason', async () => {
   const first = await startStage();
   const second = spawnStage({ PORT: new URL(first.url).port });
