@@ -21,15 +21,19 @@ export async function answerQuestion(question: Question, context: Context<Gatewa
   }
 }
 
-/** `document.submitted`: accepts as `PUT /v1/documents/{id}` does. A repeated delivery accepts nothing new. */
+/** `document.submitted`: accepts as `PUT /v1/documents/{id}` does. A repeated delivery, or a late one, accepts nothing. */
 export async function acceptSubmitted(
   { submitter, ...data }: EventData<'document.submitted'>,
-  { event, tenant, traceparent, deps, signal }: EventContext<GatewayDeps>,
+  { event, tenant, traceparent, deps, signal, log }: EventContext<GatewayDeps>,
 ): Promise<undefined> {
   const writer = submitter
     ? { tenant, traceparent, actor: submitter.actor, caller: { tenant, ...submitter } }
     : { tenant, traceparent, actor: `event:${event.source}` };
-  await acceptEvent(event, data, writer, deps, signal);
+  const { overtaken, document, version } = await acceptEvent(event, data, writer, deps, signal);
+  if (overtaken) {
+    const { source, id, time } = event;
+    log.info({ source, id, time, document, version }, 'a submission comes too late: a newer one is there');
+  }
 }
 
 /** `query.answered`: keeps the answer where `GET /v1/queries/{id}` finds it. */

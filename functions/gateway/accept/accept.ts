@@ -29,16 +29,19 @@ export interface AcceptDeps extends WriteDeps {
   maxDocumentBytes: number;
 }
 
-/** How a repeat of a submission is known. */
+/** How a repeat of a submission is known, and what comes late. */
 export interface Repeats {
   /** Of the writer's choosing: what another writer means by it is something else. */
   idempotencyKey: string;
   /** The key alone says that it is the same; else other content under it is a conflict. */
   keyAlone?: boolean;
+  /** When it was said, RFC 3339. What was said before the document's head was, writes nothing. Absent: now. */
+  time?: string | undefined;
 }
 
 /** The key as the store has it: one writer's keys are nothing to another. */
-export const keyOf = ({ idempotencyKey }: Repeats, { actor }: Writer): string => `${actor} ${idempotencyKey}`;
+export const keyOf = ({ idempotencyKey }: Pick<Repeats, 'idempotencyKey'>, { actor }: Writer): string =>
+  `${actor} ${idempotencyKey}`;
 
 /** A document's content with what was said of it. */
 export interface Incoming {

@@ -8,17 +8,18 @@ import type { Writer } from './writer.ts';
 
 /**
  * Accepts what `document.submitted` says as {@link accept} does. The same event again (`source` and `id`) is answered with
- * what came of the first, without reading anything: what its URI holds by now is the next event's business.
+ * what came of the first, without reading anything: what its URI holds by now is the next event's business. One whose
+ * `time` lies before that of what the document holds comes too late, by a retry or a replay, and changes nothing.
  */
 export async function acceptEvent(
-  { source, id }: Pick<CloudEvent, 'source' | 'id'>,
+  { source, id, time }: Pick<CloudEvent, 'source' | 'id' | 'time'>,
   { document, ...rest }: Omit<EventData<'document.submitted'>, 'submitter'>,
   writer: Writer,
   deps: AcceptDeps,
   signal: AbortSignal,
 ): Promise<Acceptance> {
   const submission = validate(Submission, rest, 'The event data');
-  const repeats = { idempotencyKey: uuidv5('submitted', source, id), keyAlone: true };
+  const repeats = { idempotencyKey: uuidv5('submitted', source, id), keyAlone: true, time };
   const earlier = await deps.documents.acceptedUnder(writer.tenant, keyOf(repeats, writer));
   if (earlier) return earlier;
   return accept(document, await readSubmission(submission, deps, signal), writer, deps, repeats);

@@ -2,20 +2,21 @@ import { sql } from 'kysely';
 import { KnarrError } from '../../errors.ts';
 import { emit } from '../../events.ts';
 import type { Database } from '../sql/database.ts';
-import { type Db, type Head, lockHead, readHead, unchanged } from './head.ts';
+import { type Db, type Head, isOvertaken, lockHead, readHead, unchanged } from './head.ts';
 import { claimKey, settleKey, underKey } from './idempotency.ts';
 import { putOutbox } from './outbox.ts';
 import type { Acceptance, DocumentStore, WriteOptions } from './port.ts';
 import { isReadable } from './readable.ts';
 import type { NewDocument } from './records.ts';
 import type { Tables } from './tables.ts';
-import { fingerprint, jsonb, storable } from './text.ts';
+import { fingerprint, instant, jsonb, storable } from './text.ts';
 
 /** Writes heads: the one place where versions are given out. */
 export function acceptance(database: Database): Pick<DocumentStore, 'accept' | 'acceptedUnder' | 'remove'> {
   return {
-    accept(given, { idempotencyKey: key, madeId = false, keyAlone = false, ...options } = {}) {
+    accept(given, { idempotencyKey: key, madeId = false, keyAlone = false, time, ...options } = {}) {
       const print = fingerprint(given);
+      const said = instant(time);
       return database.transaction(async (tx) => {
         const db = tx.kysely<Tables>();
         if (key !== undefined) {
@@ -26,11 +27,8 @@ export function acceptance(database: Database): Pick<DocumentStore, 'accept' | '
         if (head && options.caller && !isReadable(head, options.caller)) {
           throw new KnarrError('forbidden', 'This document id is not yours to write.');
         }
-        const isCurrent =
-          head?.fingerprint === print && head.state !== 'deleted' && head.state !== 'dead_lettered';
-        const accepted = isCurrent
-          ? unchanged(given.document, head)
-          : await write(db, given, print, head, options.traceparent);
+        const stands = head && (await standing(db, given, print, head, said));
+        const accepted = stands ?? (await write(db, given, print, head, said, options.traceparent));
         if (accepted.created) {
           const isNew = head === undefined || head.state === 'deleted';
           const bytes = given.bytes - (head?.bytes ?? 0);
@@ -75,11 +73,37 @@ export function acceptance(database: Database): Pick<DocumentStore, 'accept' | '
   };
 }
 
+/** The answer of the head, if it is newer than what is submitted, or says the same and has not come to nothing. */
+async function standing(
+  db: Db,
+  { tenant, document }: NewDocument,
+  print: string,
+  head: Head,
+  said: Date | undefined,
+): Promise<Acceptance | undefined> {
+  if (said && isOvertaken(said, head)) return { ...unchanged(document, head), overtaken: true };
+  if (head.fingerprint !== print || head.state === 'deleted' || head.state === 'dead_lettered')
+    return undefined;
+  // It was said once more: what was said between the two times is older now.
+  await db
+    .updateTable('versions')
+    .set({ said_at: sql`greatest(said_at, created_at, ${timeOf(said)})` })
+    .where('tenant', '=', tenant)
+    .where('document', '=', document)
+    .where('version', '=', head.version)
+    .execute();
+  return unchanged(document, head);
+}
+
+/** A clock that is ahead must not make everybody else late. */
+const timeOf = (said: Date | undefined) => sql<Date>`least(${said ?? null}::timestamptz, now())`;
+
 async function write(
   db: Db,
   given: NewDocument,
   print: string,
   head: Head | undefined,
+  said: Date | undefined,
   traceparent: string | undefined,
 ): Promise<Acceptance> {
   const { tenant, document, collection } = given;
@@ -104,6 +128,7 @@ async function write(
       metadata: jsonb(given.metadata),
       acl: given.acl.map(storable),
       fingerprint: print,
+      said_at: timeOf(said),
       state: 'accepted',
     })
     .execute();

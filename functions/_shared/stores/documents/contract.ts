@@ -9,6 +9,7 @@ import { deadLettersContract } from './contract/dead-letters.ts';
 import { deletionContract } from './contract/deletion.ts';
 import { idempotencyContract } from './contract/idempotency.ts';
 import { lateDeadLettersContract } from './contract/late-dead-letters.ts';
+import { latenessContract } from './contract/lateness.ts';
 import { listContract } from './contract/list.ts';
 import { originalsContract } from './contract/originals.ts';
 import { outboxContract } from './contract/outbox.ts';
@@ -45,6 +46,7 @@ export function documentStoreContract(
     rebuildingContract(store);
     replayContract(store);
     lateDeadLettersContract(store);
+    latenessContract(store);
     originalsContract(store);
     accessContract(store);
     deadLetterAccessContract(store);

@@ -1,12 +1,13 @@
 import { type Kysely, type Selectable, sql } from 'kysely';
 import { type CloudEvent, eventName, eventType, OF_A_VERSION } from '../../events.ts';
 import type { Database, Queryable } from '../sql/database.ts';
+import { isOvertaken, readHead } from './head.ts';
 import type { DeadLetterFilter, DocumentStore } from './port.ts';
 import { mayReadLetter } from './readable.ts';
-import type { DeadLetter, DocumentRef } from './records.ts';
+import type { DeadLetter, DocumentRef, Said } from './records.ts';
 import { send } from './sweep.ts';
 import type { Tables } from './tables.ts';
-import { fromCursor, jsonb, storable, toCursor } from './text.ts';
+import { fromCursor, instant, jsonb, storable, toCursor } from './text.ts';
 
 /** Dead letters, newest first. The same letter again is ignored, unless it had been replayed. */
 export function deadLetters(
@@ -126,8 +127,8 @@ function subjectOf({ type, subject, data }: CloudEvent): string | null {
 }
 
 /**
- * Whether a replay would be in vain: a later version has taken the place of the event's, or the document was deleted
- * after it. Its text is then not kept. Holds the document, so that neither happens before the letter is there to be removed.
+ * Whether a replay would be in vain: a later version has taken the place of the event's, or the document was submitted
+ * anew or deleted after it. Its text is then not kept. Holds the document, so that neither happens before the letter is there to be removed.
  */
 async function isOver(
   db: Kysely<Tables>,
@@ -135,20 +136,21 @@ async function isOver(
   subject: string | null,
   event: CloudEvent,
 ): Promise<boolean> {
-  const isSubmission = eventName(event.type) === 'document.submitted';
-  if (subject === null || !(isSubmission || isOfVersion(event))) return false;
+  if (subject === null || !(isSubmission(event) || isOfVersion(event))) return false;
   const known = await headOf(db, tenant, subject).forShare().executeTakeFirst();
   if (!known) return false;
-  if (!isSubmission) return (versionIn(event) ?? known.head) < known.head;
-  const said = new Date(event.time ?? '');
-  let deletion = db
+  if (!isSubmission(event)) return (versionIn(event) ?? known.head) < known.head;
+  const said = instant(event.time);
+  if (said) return isOvertaken(said, await readHead(db, tenant, subject, known.head));
+  const deletion = await db
     .selectFrom('versions')
     .select('version')
     .where('tenant', '=', tenant)
     .where('document', '=', subject)
-    .where('state', '=', 'deleted');
-  if (!Number.isNaN(said.getTime())) deletion = deletion.where('created_at', '>=', said);
-  return (await deletion.limit(1).executeTakeFirst()) !== undefined;
+    .where('state', '=', 'deleted')
+    .limit(1)
+    .executeTakeFirst();
+  return deletion !== undefined;
 }
 
 /** False when the letter is gone, or was replayed by somebody else. */
@@ -164,13 +166,22 @@ async function replayOne(
     subject === null ? undefined : await headOf(db, tenant, subject).forUpdate().executeTakeFirst();
   const letter = await matching(db, tenant, filter).forUpdate().executeTakeFirst();
   if (!letter) return false;
-  const { event } = letter;
+  // A letter was received after its event was said.
+  const said = instant(letter.event.time) ?? letter.received_at;
+  const event = { ...letter.event, time: said.toISOString() };
   if (isOfVersion(event)) {
     const version = versionIn(event);
     if (subject !== null && version !== undefined && version === head?.head) {
       await reopen(tx, { tenant, document: subject, version });
     }
-  } else await sayAgain(db, tenant, event);
+  } else {
+    const isLate =
+      isSubmission(event) &&
+      subject !== null &&
+      head !== undefined &&
+      isOvertaken(said, await readHead(db, tenant, subject, head.head));
+    if (!isLate) await sayAgain(db, tenant, event);
+  }
   await tx.query('update dead_letters set replayed_at = now() where tenant = $1 and id = $2', [
     tenant,
     filter.id,
@@ -184,6 +195,8 @@ const headOf = (db: Kysely<Tables>, tenant: string, document: string) =>
     .select('head')
     .where('tenant', '=', tenant)
     .where('document', '=', storable(document));
+
+const isSubmission = ({ type }: CloudEvent): boolean => eventName(type) === 'document.submitted';
 
 function isOfVersion(event: CloudEvent): boolean {
   const name = eventName(event.type);
@@ -228,7 +241,7 @@ async function reopen(tx: Queryable, ref: DocumentRef): Promise<void> {
   await send(tx, [ref]);
 }
 
-/** Puts what a dead letter said into the outbox, and opens the question again that its failure had ended. */
+/** Puts what a dead letter said into the outbox, as the event that it was, and opens the question again that its failure had ended. */
 async function sayAgain(db: Kysely<Tables>, tenant: string, event: CloudEvent): Promise<void> {
   const name = eventName(event.type);
   // Nothing here says events of other types, so nothing here can say them again.
@@ -244,9 +257,11 @@ async function sayAgain(db: Kysely<Tables>, tenant: string, event: CloudEvent): 
       .execute();
   }
   const traceparent = typeof event.traceparent === 'string' ? event.traceparent : null;
+  const { id, source, time } = event;
+  const said: Said = { id, source, ...(time !== undefined && { time }) };
   await db
     .insertInto('outbox')
-    .values({ tenant, name, subject, data: jsonb(event.data), traceparent })
+    .values({ tenant, name, subject, data: jsonb(event.data), traceparent, said: jsonb(said) })
     .execute();
 }
 

@@ -14,7 +14,13 @@ export interface Head {
   fingerprint: string;
   bytes: number;
   acl: string[];
+  /** When it was said: by its event, or as it was created. */
+  saidAt: Date;
 }
+
+/** Whether the head was said later. Of a deletion and a submission at the same time, the deletion counts as the later one. */
+export const isOvertaken = (said: Date, head: Head): boolean =>
+  head.state === 'deleted' ? head.saidAt >= said : head.saidAt > said;
 
 /** The answer of a write that writes nothing. */
 export const unchanged = (document: string, { version, state, collection }: Head): Acceptance => ({
@@ -42,6 +48,7 @@ export const readHead = (db: Db, tenant: string, document: string, version: numb
   db
     .selectFrom('versions')
     .select(['version', 'state', 'collection', 'fingerprint', 'bytes', 'acl'])
+    .select((eb) => eb.fn.coalesce('said_at', 'created_at').as('saidAt'))
     .where('tenant', '=', tenant)
     .where('document', '=', document)
     .where('version', '=', version)

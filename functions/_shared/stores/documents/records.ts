@@ -109,10 +109,15 @@ export interface Answer {
   expiresAt: string;
 }
 
+/** What makes an event that is said again the one that it was. */
+export type Said = Pick<CloudEvent, 'id' | 'source' | 'time'>;
+
 export interface OutboxEntry {
   id: string;
   tenant: string;
   emitted: Emitted;
   traceparent: string | null;
   attempts: number;
+  /** Of an event that is said again. */
+  said?: Said;
 }

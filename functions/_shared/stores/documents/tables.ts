@@ -1,4 +1,4 @@
-import type { ColumnType, Generated, RawBuilder } from 'kysely';
+import type { ColumnType, Generated } from 'kysely';
 import type { Metadata } from '../../contracts.ts';
 import type { CloudEvent } from '../../events.ts';
 import type { DocumentState, Said } from './records.ts';
@@ -51,7 +51,7 @@ interface VersionTable {
   removed: Generated<boolean>;
   rebuilding: Generated<boolean>;
   /** When the event of its submission was said; null: when it was created. */
-  said_at: ColumnType<Date | null, Date | RawBuilder<Date> | null | undefined, never>;
+  said_at: Generated<Date | null>;
   /** When the Broker took its event; null while that waits in the outbox. */
   sent_at: ColumnType<Date | null, never, Date | null>;
   created_at: Generated<Date>;

@@ -24,6 +24,12 @@ export function fingerprint(given: NewDocument): string {
   return createHash('sha256').update(JSON.stringify(same)).digest('hex');
 }
 
+/** An RFC 3339 time; undefined when there is none, or it is no time. PostgreSQL takes no such years as come before 1970. */
+export function instant(text: string | undefined): Date | undefined {
+  const ms = Date.parse(text ?? '');
+  return Number.isNaN(ms) ? undefined : new Date(Math.max(0, ms));
+}
+
 /** Where a page ended, as an opaque string. */
 export const toCursor = (position: readonly string[]): string =>
   Buffer.from(JSON.stringify(position)).toString('base64url');

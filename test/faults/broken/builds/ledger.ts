@@ -46,8 +46,8 @@ export const LEDGER: readonly BrokenBuild[] = [
       },
       {
         file: 'functions/_shared/stores/documents/accept.ts',
-        from: 'head?.fingerprint === print &&',
-        to: 'head?.fingerprint === print && head.version < 0 &&',
+        from: 'if (head.fingerprint !== print ||',
+        to: 'if (head.version > 0 ||',
       },
     ],
     caughtBy: { scenario: 'kill-at-boundaries', sees: ['phantom'] },
