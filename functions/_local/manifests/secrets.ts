@@ -16,6 +16,11 @@ export const SECRETS: Readonly<Record<string, { namespace: string; keys: readonl
       keys: ['api-key'],
       what: 'key that Qdrant asks for, 32 characters or more',
     },
+    stages: {
+      namespace: 'knarr',
+      keys: ['key'],
+      what: 'key of all stages, by which they know each other: openssl rand -hex 32',
+    },
     llm: { namespace: 'knarr', keys: ['token'], what: 'token for a gated language model' },
     'postgres-vectors': {
       namespace: 'knarr',

@@ -1,6 +1,7 @@
 import type { Knob, Knobs } from '../../../_shared/config.ts';
 import { runtimeKnobs } from '../../../_shared/runtime/start.ts';
 import type { StageName } from '../../../_shared/stage.ts';
+import { stageKeyKnob } from '../../../_shared/stage-key.ts';
 import {
   type Fields,
   isKnativeService,
@@ -38,6 +39,7 @@ export function checkConfig(overlay: Overlay, stages: readonly ConfiguredStage[]
       if (!stage) return [{ rendered, path, message: `there is no stage ${name}` }];
       return [
         ...checkEnv(rendered, stage, overlay),
+        ...checkTrust(rendered, overlay),
         ...checkPaths(rendered),
         ...checkNamespace(rendered, overlay),
       ];
@@ -99,6 +101,47 @@ export function shownValue(
     ({ object }) => object.metadata.name === reference.name && object.metadata.namespace === namespace,
   );
   return map?.object.data?.[reference.key];
+}
+
+/**
+ * Knative's ingress and the Broker send for any workload of the cluster: stages know each other by one key. What the
+ * gateway takes on trust is whatever reaches the Broker; from outside the cluster nothing may.
+ */
+function checkTrust(rendered: Rendered, overlay: Overlay): Problem[] {
+  const { metadata, spec } = rendered.object;
+  const at: Path = ['spec', 'template', 'spec', 'containers', 0, 'env'];
+  const env: EnvVar[] = spec.template.spec.containers[0].env ?? [];
+  const problems: Problem[] = [];
+  const key = keyOf(rendered);
+  const [first] = stagesOf(overlay)
+    .map(keyOf)
+    .filter((one) => one !== undefined);
+  if (key === undefined) {
+    const message = `has no ${stageKeyKnob.env}: any workload of the cluster could call it as a stage does`;
+    problems.push({ rendered, path: at, message });
+  } else if (key !== first) {
+    const message = `${stageKeyKnob.env} is ${key}, but ${first} in other stages: they would refuse each other`;
+    problems.push({ rendered, path: at, message });
+  }
+  const trusts = env.findIndex(({ name, value }) => name === 'KNARR_EVENTS_AUTH' && value === 'trust');
+  if (trusts >= 0 && metadata.labels?.['networking.knative.dev/visibility'] !== 'cluster-local') {
+    const message =
+      'trust takes documents of any tenant from whoever reaches this Service: that may be who reaches the Broker, not the world';
+    problems.push({ rendered, path: [...at, trusts, 'value'], message });
+  }
+  return problems;
+}
+
+const stagesOf = ({ rendered }: Overlay) =>
+  rendered.filter(
+    ({ object }) => isKnativeService(object) && object.metadata.labels?.['knarr.dev/stage'] !== undefined,
+  );
+
+/** Secret and key in it of a stage's KNARR_STAGE_KEY. */
+function keyOf({ object }: Rendered): string | undefined {
+  const env: EnvVar[] = object.spec.template.spec.containers[0].env ?? [];
+  const { valueFrom } = env.find(({ name }) => name === stageKeyKnob.env) ?? {};
+  return valueFrom?.secretKeyRef && `${valueFrom.secretKeyRef.name}/${valueFrom.secretKeyRef.key}`;
 }
 
 /** By its name, or by a tag's: `<tag>-<name>`. */
