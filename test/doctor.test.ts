@@ -164,6 +164,43 @@ describe.skipIf(!hasKubectl() && process.env.CI !== 'true')('doctor', () => {
     expect(about(inside)).toEqual(['ok', 'ok']);
   });
 
+  test.each([
+    ['169.254.20.10', 'ok', 'NodeLocal DNSCache at 169.254.20.10 may be asked'],
+    [
+      '169.254.20.10,10.96.0.10',
+      'warning',
+      'NodeLocal DNSCache listens at 10.96.0.10, which no policy allows',
+    ],
+  ])('a DNS cache on each node, at %s', async (addresses, status, detail) => {
+    const args = ['-localip', addresses, '-conf', '/etc/Corefile'];
+    const findings = await examined('knative/overlays/local', 'v1.33.1', [
+      ...SMALL,
+      object('apps/v1', 'DaemonSet', 'node-local-dns', 'kube-system', {
+        spec: { template: { spec: { containers: [{ name: 'node-cache', args }] } } },
+      }),
+    ]);
+    expect(findings.filter(({ what }) => what === 'DNS')).toMatchObject([{ status, detail }]);
+  });
+
+  test('names that OpenShift resolves', async () => {
+    const there = [...SMALL, object('v1', 'Namespace', 'openshift-dns')];
+    const closed = await examined('knative/overlays/local', 'v1.33.1', there);
+    expect(closed.filter(({ what }) => what === 'DNS')).toMatchObject([{ status: 'warning' }]);
+    const overlay = await renderOverlay(root, 'knative/overlays/local');
+    const dns = overlay.rendered.find(
+      ({ object: one }) => one.kind === 'NetworkPolicy' && one.metadata.name === 'dns',
+    );
+    dns?.object.spec.egress.push({
+      to: [{ namespaceSelector: { matchLabels: { 'kubernetes.io/metadata.name': 'openshift-dns' } } }],
+      ports: [{ protocol: 'UDP', port: 5353 }],
+    });
+    const { checkDns } = await import('../functions/_local/cluster/dns.ts');
+    const server = await startApiServer('v1.33.1', there);
+    servers.push(server);
+    vi.stubEnv('KUBECONFIG', server.kubeconfig);
+    expect(await checkDns(createCluster(), overlay)).toMatchObject([{ status: 'ok' }]);
+  });
+
   test('flags that an overlay needs and does not bring', async () => {
     const overlay = await renderOverlay(root, 'knative/overlays/gpu');
     expect(overlay.rendered.some(({ object: one }) => one.metadata.name === 'config-features')).toBe(true);

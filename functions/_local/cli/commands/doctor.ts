@@ -1,3 +1,4 @@
+import { checkDns } from '../../cluster/dns.ts';
 import type { Finding } from '../../cluster/finding.ts';
 import { checkKnative } from '../../cluster/knative.ts';
 import { type Cluster, createCluster } from '../../cluster/kubectl.ts';
@@ -33,6 +34,7 @@ export async function examine(cluster: Cluster, root: string, folder: string): P
     checkPlaceholders(overlay),
     ...(await checkKnative(cluster, overlay)),
     ...(await checkMesh(cluster, overlay)),
+    ...(await checkDns(cluster, overlay)),
     ...(await checkNeeds(cluster, overlay)),
     ...(await checkDeployed(cluster, namespace)),
     ...(await checkStores(cluster, overlay, namespace)),

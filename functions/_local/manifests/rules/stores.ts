@@ -128,6 +128,14 @@ function checkPostgres(rendered: Rendered, overlay: Overlay): Problem[] {
     }, SPARE_CONNECTIONS);
   const { postgresql, resources } = rendered.object.spec;
   const { max_connections: allowed = 100, shared_buffers: shared = '128MB' } = postgresql?.parameters ?? {};
+  if (postgresql?.parameters?.statement_timeout !== undefined)
+    return [
+      {
+        rendered,
+        path: ['spec', 'postgresql', 'parameters', 'statement_timeout'],
+        message: 'would end base backups, which wait for a checkpoint in one statement',
+      },
+    ];
   const path = ['spec', 'postgresql', 'parameters', 'max_connections'];
   if (Number(allowed) < needed)
     return [{ rendered, path, message: `is ${allowed}, but the stages at their max-scale need ${needed}` }];
