@@ -36,7 +36,7 @@ export function checkEventing(overlay: Overlay, stages: readonly WiredStage[]): 
       checkSubscriber(trigger, overlay),
     ),
     ...ofKind(overlay, 'sources.knative.dev/v1/PingSource').flatMap(checkTimer),
-    ...checkSweep(overlay),
+    ...checkTimers(overlay),
     ...checkPublishers(overlay, stages),
   ];
 }
@@ -164,20 +164,21 @@ function parseJson(text: unknown): unknown {
   }
 }
 
-/** Somebody has to wake `recover`: what stands still stays otherwise. */
-function checkSweep(overlay: Overlay): Problem[] {
+const NEEDED = {
+  sweep: 'no PingSource asks for a sweep: what stands still stays',
+  resume: 'no PingSource asks to resume: rebuilds and comparisons stay half done',
+};
+
+/** Somebody has to wake `recover`. */
+function checkTimers(overlay: Overlay): Problem[] {
   const [broker] = ofKind(overlay, BROKER);
   const tasks = ofKind(overlay, 'sources.knative.dev/v1/PingSource').map(
     ({ object }) => (parseJson(object.spec.data) as Fields)?.task,
   );
-  if (!broker || tasks.includes('sweep')) return [];
-  return [
-    {
-      rendered: broker,
-      path: ['metadata', 'name'],
-      message: 'no PingSource asks for a sweep: what stands still stays',
-    },
-  ];
+  if (!broker) return [];
+  return Object.entries(NEEDED)
+    .filter(([task]) => !tasks.includes(task))
+    .map(([, message]) => ({ rendered: broker, path: ['metadata', 'name'], message }));
 }
 
 /** Stages that publish need K_SINK, which a SinkBinding gives them. */
