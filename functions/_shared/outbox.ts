@@ -1,9 +1,18 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { integer, knob } from './config.ts';
 import { KnarrError } from './errors.ts';
 import { type CloudEvent, toCloudEvent } from './events.ts';
 import type { Logger, Publisher, StageName } from './stage.ts';
 import type { DocumentStore } from './stores/documents/port.ts';
 import type { OutboxEntry } from './stores/documents/records.ts';
+
+export const relayKnobs = {
+  maxInFlight: knob(
+    'KNARR_MAX_IN_FLIGHT',
+    integer(128, 1, 1_000_000),
+    'Documents on their way through the Broker at once, about; the others wait in the outbox, and tenants take turns. Several times what the replicas of ingest read at once.',
+  ),
+};
 
 /** Publishes what the document store's transactions have put into the outbox. */
 export interface Relay {

@@ -11,6 +11,7 @@ import { addressGuard } from './accept/addresses.ts';
 import { type AuthConfig, type Authenticator, createAuthenticator } from './auth/authenticator.ts';
 import { openDenials } from './denials.ts';
 import type { limitKnobs, uriKnobs } from './knobs.ts';
+import { backlogLimit } from './limits/backlog.ts';
 import { type Bodies, bodies } from './limits/bodies.ts';
 import type { quotaKnobs } from './limits/knobs.ts';
 import { tenantLimits } from './limits/tenants.ts';
@@ -64,6 +65,7 @@ export function createGateway({ log, ...parts }: GatewayParts, config: GatewayCo
     maxDocumentBytes,
     limits,
     bodies: bodies(limits.maxBodiesBytes),
+    backlog: backlogLimit(documents, limits.maxBacklog),
     authenticator: config.auth.length === 0 ? undefined : createAuthenticator(access, config),
     quotas: tenantLimits(access, config, limits),
     denials: openDenials(access, log),

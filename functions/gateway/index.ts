@@ -2,6 +2,7 @@ import { Hono } from 'hono';
 import { httpClient, httpPublisher } from '../_shared/client.ts';
 import { KnarrError } from '../_shared/errors.ts';
 import { generationKnobs, readGeneration } from '../_shared/generation.ts';
+import { relayKnobs } from '../_shared/outbox.ts';
 import { runtimeKnobs } from '../_shared/runtime/start.ts';
 import { defineStage, type Publisher } from '../_shared/stage.ts';
 import { storeKnobs } from '../_shared/stores/knobs.ts';

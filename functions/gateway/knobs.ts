@@ -36,6 +36,11 @@ export const limitKnobs = {
     integer(64, 1, 100_000),
     'Documents being accepted or deleted at once; of more, as with KNARR_MAX_QUESTIONS.',
   ),
+  maxBacklog: knob(
+    'KNARR_MAX_BACKLOG',
+    integer(100_000, 1, 100_000_000),
+    'Documents that are accepted and not indexed yet, of all tenants; one tenant has half of it at most. More are answered 429.',
+  ),
   maxStreams: knob(
     'KNARR_MAX_STREAMS',
     integer(256, 1, 100_000),

@@ -23,6 +23,7 @@ import { createRecover, stage } from './index.ts';
 let database: Database;
 let documents: DocumentStore;
 let running: RunningStage<RecoverInput, RecoverOutput>;
+const metrics = createMetrics();
 beforeAll(async () => {
   database = await openPGlite();
   documents = await createDocumentStore(database);
@@ -39,7 +40,7 @@ beforeAll(async () => {
     purgeAfterMs: 60_000,
     deadLetterRetentionMs: 60_000,
   };
-  const deps = createRecover({ documents, vectors, originals }, limits, createMetrics());
+  const deps = createRecover({ documents, vectors, originals }, limits, metrics);
   running = runStage(stage, deps, { log: createLogger('silent') });
 });
 afterAll(() => database?.close());
@@ -150,6 +151,18 @@ test('a sweep of all tenants says of each document whose it is', async () => {
     tenants.map((tenant) => ['dev.knarr.document.failed.v1', tenant, `${tenant}/a`]),
   );
   expect(new Set(failed.map(({ id }) => id)).size).toBe(2);
+});
+
+test('a sweep tells how things stand', async () => {
+  await accepted('waiting');
+  await deliver(dead(emit('document.submitted', 'a', { document: 'a', text: 'text' }), 'telling'));
+  await sweep();
+  const text = await metrics.text();
+  const value = (name: string) => Number(new RegExp(`^${name} (\\S+)$`, 'm').exec(text)?.[1]);
+  expect(value('knarr_documents_unfinished')).toBeGreaterThanOrEqual(1);
+  expect(value('knarr_documents_standing_seconds')).toBeGreaterThan(0);
+  expect(value('knarr_outbox_events')).toBeGreaterThanOrEqual(1);
+  expect(value('knarr_dead_letters')).toBeGreaterThanOrEqual(1);
 });
 
 test('a fault of our own ends its version at once: waiting mends nothing', async () => {

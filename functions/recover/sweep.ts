@@ -28,10 +28,14 @@ export interface SweepDeps {
     | 'version'
     | 'purgeOriginals'
     | 'purgeDeadLetters'
+    | 'queues'
   >;
   originals: Pick<OriginalStore, 'delete'>;
   limits: SweepLimits;
+  /** How things stood after the last sweep. */
+  swept: { found?: Queues };
 }
+export type Queues = Awaited<ReturnType<DocumentStore['queues']>>;
 
 export const SweepReport = z.object({
   redriven: z.int(),
@@ -51,7 +55,7 @@ const FOREMOST = 8;
  * often enough in vain ends as a dead letter, with the reason of the one that it has, if any. Then removes what has outlived its use.
  */
 export async function sweep({
-  deps: { documents, originals, limits },
+  deps: { documents, originals, limits, swept },
   signal,
   log,
 }: Pick<Context<SweepDeps>, 'deps' | 'signal' | 'log'>): Promise<{ report: SweepReport; failed: Emitted[] }> {
@@ -86,6 +90,7 @@ export async function sweep({
     );
     report.originals_removed += removed;
   }
+  swept.found = await documents.queues();
   if (report.redriven + report.dead_lettered > 0) log.warn(report, 'work stood still');
   return { report, failed };
 }

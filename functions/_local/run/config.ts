@@ -9,6 +9,7 @@ import {
   redact,
 } from '../../_shared/config.ts';
 import { generationKnobs } from '../../_shared/generation.ts';
+import { relayKnobs } from '../../_shared/outbox.ts';
 import { runtimeKnobs } from '../../_shared/runtime/start.ts';
 import { storeKnobs } from '../../_shared/stores/knobs.ts';
 import { embedKnobs } from '../../embed/index.ts';
@@ -34,7 +35,7 @@ export const localKnobs = {
 
 /** Everything the one process reads, by whom it is for: two stages may use the same name for different variables. */
 export const knobGroups = {
-  local: localKnobs,
+  local: { ...localKnobs, ...relayKnobs },
   stores: storeKnobs,
   generation: generationKnobs,
   gateway: { ...limitKnobs, ...uriKnobs, ...quotaKnobs, ...authKnobs, ...eventKnobs },

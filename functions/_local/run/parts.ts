@@ -31,7 +31,7 @@ export async function openParts(config: LocalConfig, closers: (() => Promise<voi
   try {
     const database = await openDatabase(config.stores);
     closers.push(() => database.close());
-    const documents = await createDocumentStore(database);
+    const documents = await createDocumentStore(database, config.local);
     const access = await createAccessStore(database);
     const vectorStore = config.stores.vectorStore ?? 'embedded';
     const vectors = await openVectors({ ...config.stores, vectorStore }, database);

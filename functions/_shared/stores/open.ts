@@ -16,11 +16,14 @@ export interface Stores {
 /** `publishTimeout`: longest that a publisher waits for the Broker, milliseconds. */
 interface Publishing {
   publishTimeout?: number;
+  maxInFlight?: number;
 }
 
 /** A relay has its claim for as long as the Broker may take, and a moment to acknowledge: else another one says it, too. */
-const claims = ({ publishTimeout }: Publishing) =>
-  publishTimeout === undefined ? {} : { claimMs: publishTimeout + 5000 };
+const claims = ({ publishTimeout, maxInFlight }: Publishing) => ({
+  maxInFlight,
+  ...(publishTimeout !== undefined && { claimMs: publishTimeout + 5000 }),
+});
 
 /** Documents and vectors, as configured; closing the documents closes both. What was opened is closed when it fails half-way. */
 export async function openStores(config: Config<typeof storeKnobs> & Publishing): Promise<Stores> {

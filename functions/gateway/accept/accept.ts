@@ -6,6 +6,7 @@ import { contentHash } from '../../_shared/ids.ts';
 import type { Relay } from '../../_shared/outbox.ts';
 import type { Acceptance, Idempotency } from '../../_shared/stores/documents/port.ts';
 import { type OriginalStore, originalKey } from '../../_shared/stores/originals/port.ts';
+import type { Backlog } from '../limits/backlog.ts';
 import { documentType } from './media.ts';
 import { type Description, decodeBase64, type Submission } from './submission.ts';
 import { fetchUri, type UriLimits } from './uri.ts';
@@ -20,6 +21,7 @@ import {
 } from './writer.ts';
 
 export interface AcceptDeps extends WriteDeps {
+  backlog: Backlog;
   originals: OriginalStore;
   relay: Relay;
   /** For collections that do not exist yet. */
@@ -126,6 +128,7 @@ async function write(
     throw new KnarrError('too_large', `The document is larger than ${deps.maxDocumentBytes} bytes.`);
   }
   checkReach(collection, writer);
+  await deps.backlog.check(tenant);
   const quota = await checkRoom(document, content.byteLength, writer, deps);
   const hash = contentHash(content);
   const original = originalKey(tenant, hash);

@@ -110,7 +110,10 @@ const CLAIM = `
 export function outbox(
   database: Database,
   { claimMs = 30_000, maxInFlight = 128 }: OutboxLimits,
-): Pick<DocumentStore, 'claimOutbox' | 'ackOutbox' | 'outboxSize' | 'requeueUnfinished'> {
+): Pick<
+  DocumentStore,
+  'claimOutbox' | 'ackOutbox' | 'outboxSize' | 'backlog' | 'queues' | 'requeueUnfinished'
+> {
   return {
     async claimOutbox(limit) {
       const { rows } = await database.transaction(async (tx) => {
@@ -139,6 +142,24 @@ export function outbox(
     async outboxSize() {
       const { rows } = await database.query<{ size: number }>('select count(*)::integer as size from outbox');
       return rows[0]?.size ?? 0;
+    },
+
+    async backlog() {
+      const { rows } = await database.query<{ tenant: string; documents: number }>(
+        `select tenant, count(*)::integer as documents from versions where state in ${UNFINISHED} group by tenant`,
+      );
+      return new Map(rows.map(({ tenant, documents }) => [tenant, documents]));
+    },
+
+    async queues() {
+      const { rows } = await database.query<Awaited<ReturnType<DocumentStore['queues']>>>(
+        `select count(*)::integer as unfinished,
+           coalesce(extract(epoch from now() - min(updated_at)) * 1000, 0)::float8 as "oldestMs",
+           (select count(*)::integer from outbox) as outbox,
+           (select count(*)::integer from dead_letters where replayed_at is null) as "deadLetters"
+         from versions where state in ${UNFINISHED}`,
+      );
+      return rows[0] ?? { unfinished: 0, oldestMs: 0, outbox: 0, deadLetters: 0 };
     },
 
     requeueUnfinished: () => putAgain(database, `v.state in ${UNFINISHED}`),

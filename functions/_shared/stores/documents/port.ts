@@ -152,6 +152,10 @@ export interface DocumentStore {
   ackOutbox(ids: string[]): Promise<void>;
   /** Rows that wait to be published or acknowledged, of all tenants. */
   outboxSize(): Promise<number>;
+  /** How many versions of each tenant have not ended. */
+  backlog(): Promise<ReadonlyMap<string, number>>;
+  /** How things stand, of all tenants; `oldestMs`: how long the version that stands longest has not moved, milliseconds. */
+  queues(): Promise<{ unfinished: number; oldestMs: number; outbox: number; deadLetters: number }>;
   /** Puts every version that has not ended back into the outbox: after the loss of a broker's memory. Returns how many. */
   requeueUnfinished(): Promise<number>;
 

@@ -47,6 +47,21 @@ export function outboxContract(store: () => DocumentStore, claimMs: () => number
       expect(await claim(9)).toEqual(['bulk d3', 'bulk d4']);
     });
 
+    test('how much waits is known, of each tenant and of all', async () => {
+      const [tenant, idle] = [newTenant(), newTenant()];
+      await indexed(given(idle, 'done'));
+      await drain(tenant);
+      const before = await store().queues();
+      await accepted(given(tenant, 'a'));
+      await accepted(given(tenant, 'b'));
+      const backlog = await store().backlog();
+      expect(backlog.get(tenant)).toBe(2);
+      expect(backlog.has(idle)).toBe(false);
+      const { unfinished, oldestMs, outbox } = await store().queues();
+      expect({ unfinished, outbox }).toEqual({ unfinished: before.unfinished + 2, outbox: 2 });
+      expect(oldestMs).toBeGreaterThan(0);
+    });
+
     test('what has not ended is put back, once', async () => {
       const tenant = newTenant();
       await store().requeueUnfinished();
