@@ -1,9 +1,10 @@
 import { Readable } from 'node:stream';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { publishLines } from '../../functions/_local/cli/commands/publish.ts';
-import type { Publisher } from '../../functions/_shared/stage.ts';
+import type { Publisher, StageName } from '../../functions/_shared/stage.ts';
 import type { Api } from '../support/api.ts';
 import { saga } from '../support/saga.ts';
+import { strangersGetNothing } from './strangers.ts';
 
 /** An arrangement of the pipeline: the same stages, stores and Triggers, joined in one way or another. */
 export interface Arrangement extends Api {
@@ -14,6 +15,8 @@ export interface Arrangement extends Api {
 /** One whose Broker can be reached from outside, as that of one process cannot. */
 export interface OpenArrangement extends Arrangement {
   publisher: Publisher;
+  /** Where each stage answers whoever knows the address, as it does in a cluster. */
+  urls: Readonly<Record<StageName, string>>;
 }
 
 const KNARR = 'The knarr was a Norse merchant ship. It carried cargo across the North Atlantic.';
@@ -23,7 +26,7 @@ const ask = async (knarr: Api, collection: string, question: string) =>
 const lettersOf = async (knarr: Api, query: string) =>
   (await knarr.api('GET', `/v1/dead-letters?${query}`)).body.dead_letters;
 
-/** {@link endToEnd}, and what it does for whoever publishes to its Broker. */
+/** {@link endToEnd}, and what it does for whoever reaches its Broker and its stages. */
 export function endToEndByBroker(start: () => Promise<OpenArrangement>): void {
   let knarr: OpenArrangement;
   endToEnd(async () => {
@@ -47,6 +50,16 @@ export function endToEndByBroker(start: () => Promise<OpenArrangement>): void {
     await expect
       .poll(() => lettersOf(knarr, 'subject=unreachable'), { timeout: 30_000 })
       .toMatchObject([{ code: 'invalid_request', event: { type: 'dev.knarr.document.submitted.v1' } }]);
+  });
+
+  test('whoever reaches the stages themselves reads nothing, and ends nothing', async () => {
+    const text = 'Skellig Michael is a steep island.';
+    const put = await knarr.api('PUT', '/v1/documents/secret', { text, acl: ['user:nobody'] });
+    expect(put.status).toBe(202);
+    const { version, chunks } = await knarr.ended('secret');
+    expect(chunks).toBe(1);
+    await strangersGetNothing(knarr.urls, text, { document: 'secret', version });
+    expect(await knarr.ended('secret')).toMatchObject({ version, state: 'indexed' });
   });
 }
 

@@ -36,9 +36,9 @@ async function start(): Promise<OpenArrangement> {
     });
     closers.push(() => program.stop());
     const sink = `http://${broker.address}/default/default`;
-    const { gateway } = await startStages(behindQueueProxy(podOf), stores, sink, closers);
+    const started = await startStages(behindQueueProxy(podOf), stores, sink, closers);
     await program.said(/^ready/);
-    return { ...apiOf(gateway, stores.key), publisher: httpPublisher(sink), close };
+    return { ...apiOf(started.gateway, stores.key), publisher: httpPublisher(sink), urls: started, close };
   } catch (thrown) {
     await close();
     throw thrown;

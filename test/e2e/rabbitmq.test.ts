@@ -30,7 +30,7 @@ async function start(): Promise<OpenArrangement> {
     const broker = await keep(startRabbitBroker(rabbit));
     const urls = await startStages(onLoopback, stores, broker.url, closers, { sendDeadLetters: true });
     await broker.subscribe(shippedEdges('rabbitmq', urls), parallelism());
-    return { ...apiOf(urls.gateway, stores.key), publisher: httpPublisher(broker.url), close };
+    return { ...apiOf(urls.gateway, stores.key), publisher: httpPublisher(broker.url), urls, close };
   } catch (thrown) {
     await close();
     throw thrown;
