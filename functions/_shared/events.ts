@@ -75,7 +75,7 @@ export const EVENTS = {
     })
     .meta({
       description:
-        'A document for Knarr, from any producer: `text`, or a `uri` to read it from. The event form of `PUT /v1/documents/{id}`.',
+        'A document for Knarr, from any producer: `text`, or a `uri` to read it from. The event form of `PUT /v1/documents/{id}`. For a day the same `source` and `id` again change nothing, whatever the `uri` holds by then: a change is an event of its own. Neither does an event whose `time` lies before that of the newest submission of its document, or before its deletion: it comes late, by a retry or a replay. The clocks of producers that write the same document therefore have to agree; a `time` to come counts as now, and an event without one as of its arrival, in whatever order the Broker brings it.',
     }),
   'document.accepted': DocumentReference.extend({
     afresh: z

@@ -40,14 +40,14 @@ export function eventRoutes(api: Api, deps: GatewayDeps): void {
       role: 'writer',
       tag: 'Events',
       summary: 'Send an event to the pipeline',
-      description: `A CloudEvent in binary or structured mode, of the types ${ALLOWED.map(eventType).join(', ')}. Its tenant is the caller's. The same \`source\` and \`id\` again accept nothing.`,
+      description: `A CloudEvent in binary or structured mode, of the types ${ALLOWED.map(eventType).join(', ')}. Its tenant is the caller's. The same \`source\` and \`id\` again accept nothing, nor does a \`time\` before that of the document's newest submission or deletion: the answer then names the version that stands.`,
       content: {
         'application/cloudevents+json': Attributes.extend({ data: EVENTS['document.submitted'] }),
         'application/json': EVENTS['document.submitted'],
       },
       answers: {
         202: {
-          description: 'Its document is accepted durably.',
+          description: 'Its document is accepted durably, or what stands is the same or newer.',
           json: z.object({
             id: z.string().meta({ description: 'Of the event.' }),
             document: DocumentId,
