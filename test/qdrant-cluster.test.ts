@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { checkReplicas } from '../functions/_local/cluster/stores.ts';
+import { checkReplicas } from '../functions/_local/cluster/qdrant.ts';
 import { pointId } from '../functions/_shared/ids.ts';
 import type { Point, VectorScope, VectorStore } from '../functions/_shared/stores/vectors/port.ts';
 import { openQdrantVectors } from '../functions/_shared/stores/vectors/qdrant/store.ts';

@@ -4,15 +4,17 @@ import { type Finding, ok, problem } from './finding.ts';
 /** What the manifests have where only an installation knows what belongs there. */
 const PLACEHOLDER = /\bexample\.com\b|\b123456789012\b/;
 
+export const isPlaceholder = (text: string): boolean => PLACEHOLDER.test(text);
+
 /** `file:line: Kind/name: field: value` of every placeholder that an overlay still has, each place once. */
 export function placeholdersIn(overlay: Overlay): string[] {
   const found = overlay.rendered.flatMap(({ object, at }) =>
     textsIn(object)
-      .filter(([, text]) => PLACEHOLDER.test(text))
+      .filter(([, text]) => isPlaceholder(text))
       .map(([path, text]) => {
         // Registries are set in one place, whatever names the image.
         if (path.at(-1) === 'image') return `${overlay.name}/kustomization.yaml: images: ${text}`;
-        const line = text.split('\n').find((one) => PLACEHOLDER.test(one)) ?? '';
+        const line = text.split('\n').find(isPlaceholder) ?? '';
         return `${at(path)}: ${object.kind}/${object.metadata.name}: ${showPath(path)}: ${line.trim()}`;
       }),
   );

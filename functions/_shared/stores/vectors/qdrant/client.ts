@@ -28,15 +28,21 @@ const RETRY = { attempts: 6, firstPauseMs: 100, longestPauseMs: 2_000 };
 const MAX_ANSWER_BYTES = 128 * 1024 * 1024;
 const never = new AbortController().signal;
 
+/** The address of a server, at port 6333 unless it names one. */
+export function baseOf(url: string): URL {
+  const base = new URL(url);
+  // A scheme's own port is dropped from a URL, so it has to be looked for in what was written.
+  if (base.port === '' && !/^\w+:\/\/[^/]*:\d+(\/|$)/.test(url)) base.port = String(DEFAULT_PORT);
+  return base;
+}
+
 /**
  * Qdrant by REST. Every request that Knarr makes may be repeated without harm (points are written whole under ids that
  * say what they are, removals name what must not be there), so all are, while the failure may pass and time is left: a
  * write that too few replicas have taken is so applied again. The time that is left goes along as `timeout`.
  */
 export function createQdrant({ url, apiKey, timeoutMs }: QdrantSettings): Qdrant {
-  const base = new URL(url);
-  // A scheme's own port is dropped from a URL, so it has to be looked for in what was written.
-  if (base.port === '' && !/^\w+:\/\/[^/]*:\d+(\/|$)/.test(url)) base.port = String(DEFAULT_PORT);
+  const base = baseOf(url);
   const root = base.href.replace(/\/+$/, '');
   const headers = { 'content-type': 'application/json', ...(apiKey && { 'api-key': apiKey }) };
 
