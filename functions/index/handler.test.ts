@@ -111,7 +111,8 @@ test('vectors for a generation that the collection has left are dropped; those f
   const made = await index.chunked('moved', 3, { collection });
   const generation = 'tiny.3.c32o4';
   const { tenant, document, version } = made;
-  await index.documents.redriveAll({ tenant, collection, generation });
+  await index.documents.beginRebuild({ tenant, collection, generation });
+  await index.documents.goOnRebuilding({ tenant });
   const chunks = await index.documents.chunks(made);
   await index.documents.saveChunks({ ...made, generation }, { title: null, chunks });
   expect(await index.receiveAll(embedded(made))).toEqual([]);

@@ -132,7 +132,8 @@ test('a letter of a version that has ended otherwise changes nothing', async () 
 
 test('a letter of a generation that the version has left is kept, and ends nothing', async () => {
   const reference = await accepted('mover');
-  await documents.redriveAll({ tenant: 'mover', collection: 'default', generation: 'new' });
+  await documents.beginRebuild({ tenant: 'mover', collection: 'default', generation: 'new' });
+  await documents.goOnRebuilding({ tenant: 'mover' });
   const batch = (generation: string) =>
     emit('chunks.created', 'a', { ...reference, generation, batch: 0, batches: 1, chunks: [] });
   expect(await deliver(dead(batch('g'), 'mover'))).toEqual([]);

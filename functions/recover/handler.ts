@@ -9,7 +9,7 @@ import type { VectorStore } from '../_shared/stores/vectors/port.ts';
 import type { Metrics } from '../_shared/telemetry/metrics.ts';
 import { DeadLetterPage, listDeadLetters, Selection } from './dead-letters.ts';
 import { type SweepDeps, type SweepLimits, SweepReport, sweep } from './sweep.ts';
-import { compareFor, compareOn, refresh, type UpkeepDeps } from './upkeep.ts';
+import { compareFor, refresh, tick, type UpkeepDeps } from './upkeep.ts';
 
 export interface RecoverDeps extends Pick<UpkeepDeps, 'pace' | 'compared'> {
   documents: DocumentStore;
@@ -75,6 +75,6 @@ export async function onTimer(
 ): Promise<Emitted[]> {
   await refresh(context.deps);
   if (task === 'sweep') return (await sweep(context)).failed;
-  await compareOn(context, { begin: task === 'reconcile' });
+  await tick(context, { begin: task === 'reconcile' });
   return [];
 }

@@ -274,3 +274,21 @@ test('a sweep dead-letters what is without hope, and removes originals of nothin
   expect(await documents.replay('acme', {}, 10)).toBe(1);
   expect(await documents.version(ref)).toMatchObject({ state: 'accepted', error: null });
 });
+
+test('a rebuild that nobody goes on with is ended by ticks', async () => {
+  await outbox();
+  await documents.beginRebuild({ tenant: 'acme', generation: 'model.4.c64o0' });
+  expect(await documents.activeIndex('acme', 'default')).toMatchObject({ rebuilding: true });
+  await outbox();
+  await tick('sweep');
+  await tick('reconcile');
+  expect((await outbox()).filter(({ data }) => 'afresh' in data)).toEqual([]);
+  await bitByBit(() => tick('resume'));
+  const sent = (await outbox()).map(({ subject }) => subject).sort();
+  expect(sent).toEqual(['a', 'b', 'c', 'd', 'e', 'f', 'g', 'stuck']);
+  await tick('resume');
+  expect(await documents.goOnRebuilding()).toEqual({ sent: 0, more: false });
+  expect(await outbox()).toEqual([]);
+  // What waits to be built anew is no drift, and neither are its old points.
+  expect(await reconcile(false)).toMatchObject({ ...NONE, chunks: 0 });
+});

@@ -6,6 +6,17 @@ import { type Api, auditOf, endpoint, requireOperator } from './endpoint.ts';
 
 const tag = 'Maintenance';
 
+const Rebuilding = z
+  .object({
+    rebuilding: z.int().meta({ description: 'Documents that were sent off.' }),
+    more: z.literal(true).optional().meta({
+      description: 'Only when there are more than could be sent off now: the rest follows by itself.',
+    }),
+  })
+  .meta({ id: 'Rebuilding' });
+/** How long a call sends documents off before it answers; what is left goes on by a timer. */
+const SENDING_MS = 10_000;
+
 /** Keeping the vector store in step with the documents. */
 export function maintenanceRoutes(api: Api, deps: GatewayDeps): void {
   endpoint(
@@ -48,21 +59,27 @@ export function maintenanceRoutes(api: Api, deps: GatewayDeps): void {
       answers: {
         202: {
           description: 'Under way.',
-          json: z.object({ rebuilding: z.int() }).meta({ id: 'Rebuilding' }),
+          json: Rebuilding,
         },
       },
     },
     async ({ c, json: { collection }, call }) => {
-      const rebuilding = await deps.documents.redriveAll({
-        tenant: call.tenant,
-        collection,
-        generation: generationId(deps.generation),
-      });
+      const { documents } = deps;
+      const { tenant } = call;
+      await documents.beginRebuild({ tenant, collection, generation: generationId(deps.generation) });
+      const until = Date.now() + SENDING_MS;
+      const begun: z.infer<typeof Rebuilding> = { rebuilding: 0 };
+      for (let more = true; more; ) {
+        const batch = await documents.goOnRebuilding({ tenant, collection });
+        begun.rebuilding += batch.sent;
+        deps.relay.wake();
+        more = batch.more && Date.now() < until;
+        if (batch.more && !more) begun.more = true;
+      }
       await deps.access.audit([
-        { ...auditOf(call), action: 'store.rebuild', details: { collection, rebuilding } },
+        { ...auditOf(call), action: 'store.rebuild', details: { collection, ...begun } },
       ]);
-      deps.relay.wake();
-      return c.json({ rebuilding }, 202);
+      return c.json(begun, 202);
     },
   );
 }

@@ -63,8 +63,9 @@ export async function rebuild(
   { collection }: { collection?: string },
 ): Promise<number> {
   const given = collection === undefined ? {} : { collection };
-  const { rebuilding } = await client.json<{ rebuilding: number }>('POST', '/v1/admin/rebuild', given);
-  output.data({ rebuilding });
-  output.text(`${rebuilding} documents are being embedded anew.`);
+  const begun = await client.json<{ rebuilding: number; more?: true }>('POST', '/v1/admin/rebuild', given);
+  output.data(begun);
+  const rest = begun.more ? ', the others in the minutes to come' : '';
+  output.text(`${begun.rebuilding} documents are being embedded anew${rest}.`);
   return 0;
 }

@@ -108,7 +108,7 @@ async function write(
 ): Promise<Acceptance> {
   const { tenant, document, collection } = given;
   const version = (head?.version ?? 0) + 1;
-  // The collection before its versions, as a rebuild takes them.
+  // Held to the end: a rebuild that begins meanwhile waits, and finds the version.
   const generation = await activeGeneration(db, given);
   if (head) await supersede(db, tenant, document, head.version);
   await db

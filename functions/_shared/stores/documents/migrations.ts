@@ -12,6 +12,7 @@ export const migrations: Record<string, Migration> = {
   '0005_in_flight': { up: inFlight },
   '0006_comparison': { up: comparison },
   '0006_said': { up: said },
+  '0007_rebuilds': { up: rebuilds },
 };
 
 async function documents(db: Kysely<unknown>): Promise<void> {
@@ -174,4 +175,20 @@ async function comparison(db: Kysely<unknown>): Promise<void> {
 async function said(db: Kysely<unknown>): Promise<void> {
   await sql`alter table versions add column said_at timestamptz`.execute(db);
   await sql`alter table outbox add column said jsonb`.execute(db);
+}
+
+/** Collections that are being built anew, and up to which document that has been seen to. */
+async function rebuilds(db: Kysely<unknown>): Promise<void> {
+  await sql`create table rebuilds (
+    tenant text collate "C" not null,
+    collection text collate "C" not null,
+    generation text not null,
+    -- Whether documents come from another generation: until they do, searches do not find them.
+    moves boolean not null,
+    done_to text collate "C" not null default '',
+    gone_on_at timestamptz not null default now(),
+    primary key (tenant, collection)
+  )`.execute(db);
+  await sql`create index versions_collection on versions (tenant, collection, document)
+    where state not in ('superseded', 'deleted')`.execute(db);
 }

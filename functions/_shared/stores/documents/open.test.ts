@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { postgresMissing, startPostgres } from '../../../../test/support/postgres.ts';
 import { openPGlite } from '../sql/pglite.ts';
 import { openPostgres } from '../sql/postgres.ts';
-import { given, using } from './contract/fixtures.ts';
+import { GENERATION, given, using } from './contract/fixtures.ts';
 import { documentStoreContract } from './contract.ts';
 import { createDocumentStore } from './open.ts';
 
@@ -88,6 +88,48 @@ describe.skipIf(missing)(`with a server${missing ? `: ${missing}` : ''}`, () => 
         await server.stop();
       },
     };
+  });
+
+  test('a rebuild holds up no writer while a batch waits, and what a batch had begun is undone with it', async () => {
+    const server = await startPostgres();
+    const database = openPostgres({ url: server.url });
+    try {
+      const store = await createDocumentStore(database);
+      const { accepted, stateOf, drain } = using(() => store);
+      const of = { tenant: 't', collection: 'default', generation: 'new' };
+      const a = await accepted(given('t', 'a'));
+      const b = await accepted(given('t', 'b'));
+      await drain('t');
+      await store.beginRebuild(of);
+      let going: Promise<unknown> = Promise.resolve();
+      await database.transaction(async (tx) => {
+        await tx.query("select from versions where document = 'b' for update");
+        going = store.goOnRebuilding();
+        going.catch(() => {});
+        let waits = 0;
+        while (waits === 0) {
+          ({ affected: waits } = await database.query(
+            "select from pg_stat_activity where wait_event_type = 'Lock' and query like '%update versions%'",
+          ));
+        }
+        expect((await store.accept(given('t', 'c'))).created).toBe(true);
+        expect((await store.activeIndex('t', 'default'))?.generation).toBe('new');
+        await database.query(
+          "select pg_terminate_backend(pid) from pg_stat_activity where wait_event_type = 'Lock' and query like '%update versions%'",
+        );
+        await expect(going).rejects.toMatchObject({ code: 'unavailable' });
+      });
+      expect([await stateOf(a), await stateOf(b)]).toEqual(['accepted', 'accepted']);
+      expect(await store.version(a)).toMatchObject({ generation: GENERATION });
+      await drain('t');
+      expect(await store.goOnRebuilding()).toEqual({ sent: 2, more: true });
+      expect((await drain('t')).map(({ subject }) => subject)).toEqual(['a', 'b']);
+      expect(await store.version(a)).toMatchObject({ generation: 'new' });
+      expect(await store.goOnRebuilding()).toEqual({ sent: 0, more: false });
+    } finally {
+      await database.close();
+      await server.stop();
+    }
   });
 
   test('a server that is not there is unavailable', async () => {

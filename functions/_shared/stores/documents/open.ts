@@ -9,6 +9,7 @@ import { migrations } from './migrations.ts';
 import { originalsLedger } from './originals.ts';
 import { type OutboxLimits, outbox } from './outbox.ts';
 import type { DocumentStore } from './port.ts';
+import { rebuilds } from './rebuilds.ts';
 import { reconciliation } from './reconciliation.ts';
 import { secureRows } from './row-security.ts';
 import { sweeping } from './sweep.ts';
@@ -27,6 +28,7 @@ export async function createDocumentStore(
     ...chunks(database),
     ...outbox(database, limits),
     ...sweeping(database),
+    ...rebuilds(database),
     ...reconciliation(database),
     ...originalsLedger(database),
     ...deadLetters(database),

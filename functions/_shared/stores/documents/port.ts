@@ -175,10 +175,19 @@ export interface DocumentStore {
   /** Sends these versions off again, whatever their state: an `indexed` one stays so meanwhile. */
   redrive(refs: readonly DocumentRef[]): Promise<void>;
   /**
-   * Sends off every `indexed` version of a tenant, to be read, embedded and indexed afresh. Returns how many. Collections of
-   * another generation than this move to it, in the same transaction: their versions are `accepted` until they are there.
+   * Begins to build a tenant's collections anew, or goes on with what was begun for this generation. Collections of another
+   * one move to it at once, and their documents with {@link goOnRebuilding}.
    */
-  redriveAll(of: { tenant: string; collection?: string | undefined; generation: string }): Promise<number>;
+  beginRebuild(of: { tenant: string; collection?: string | undefined; generation: string }): Promise<void>;
+  /**
+   * The next batch of a rebuild that was begun: sends off its `indexed` versions, to be read, embedded and indexed afresh;
+   * those of another generation move, and are `accepted` until they are there. About so many documents and chunks. `sent`:
+   * how many; `more`: whether something is left. Safe with several at once.
+   */
+  goOnRebuilding(
+    of?: { tenant?: string | undefined; collection?: string | undefined },
+    batch?: { documents?: number; chunks?: number },
+  ): Promise<{ sent: number; more: boolean }>;
 
   /** Chunks of `indexed` heads, of all tenants, in order: what the vector store should hold. */
   expectedChunks(after: ChunkPosition | undefined, limit: number): Promise<ExpectedChunk[]>;

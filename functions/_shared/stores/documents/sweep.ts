@@ -12,7 +12,7 @@ interface Stuck extends DocumentRef {
 /** Finds work that stands still, and sends it off again through the outbox. */
 export function sweeping(
   database: Database,
-): Pick<DocumentStore, 'redriveStuck' | 'redrive' | 'redriveAll' | 'recordRemoved'> {
+): Pick<DocumentStore, 'redriveStuck' | 'redrive' | 'recordRemoved'> {
   return {
     redriveStuck({ afterMs, attempts, limit, foremost }) {
       return database.transaction(async (tx) => {
@@ -31,15 +31,6 @@ export function sweeping(
 
     async redrive(refs) {
       await send(database, refs);
-    },
-
-    redriveAll({ tenant, collection, generation }) {
-      return database.transaction(async (tx) => {
-        const which = [tenant, collection ?? null];
-        await move(tx, [...which, generation]);
-        const condition = `(state = 'indexed' or (state = 'accepted' and rebuilding)) and ${WITHIN}`;
-        return putAgain(tx, condition, which, { afresh: true });
-      });
     },
 
     async recordRemoved({ tenant, document, version }) {
@@ -81,27 +72,6 @@ const STUCK = `
     (table overtaken union table foremost union table undeleted)
     and ${STANDS}
   limit $2 for update of v skip locked`;
-
-/** A tenant's versions, or those of one of its collections. */
-const WITHIN = 'tenant = $1 and ($2::text is null or collection = $2)';
-
-/**
- * Moves collections of another generation to this one, with the heads in them: what was indexed is `accepted` again. What
- * had failed stays failed, and can be replayed into it.
- */
-async function move(tx: Queryable, which: readonly (string | null)[]): Promise<void> {
-  await tx.query(`update collections set generation = $3 where ${WITHIN} and generation <> $3`, which);
-  await tx.query(
-    `with moved as (
-       update versions v set generation = $3, rebuilding = true, indexed_chunks = 0, redrives = 0, updated_at = now(),
-         state = case state when 'dead_lettered' then state else 'accepted' end
-       where ${WITHIN} and generation <> $3 and state not in ('superseded', 'deleted')
-       returning tenant, document, version)
-     update chunks c set indexed = false from moved m
-     where c.tenant = m.tenant and c.document = m.document and c.version = m.version and c.indexed`,
-    which,
-  );
-}
 
 const refsJson = (refs: readonly DocumentRef[]): string =>
   JSON.stringify(refs.map(({ tenant, document, version }) => ({ tenant, document, version })));

@@ -95,8 +95,10 @@ export function versions(
 
     async activeIndex(tenant, collection) {
       const { rows } = await sql<{ generation: string; rebuilding: boolean }>`
-        select generation, exists (select from versions v where v.tenant = c.tenant and v.collection = c.collection
-          and v.rebuilding and v.state in ('accepted', 'chunked', 'embedded')) as rebuilding
+        select generation,
+          exists (select from rebuilds r where r.tenant = c.tenant and r.collection = c.collection and r.moves)
+          or exists (select from versions v where v.tenant = c.tenant and v.collection = c.collection
+            and v.rebuilding and v.state in ('accepted', 'chunked', 'embedded')) as rebuilding
         from collections c where tenant = ${tenant} and collection = ${collection}`.execute(db);
       return rows[0];
     },
@@ -104,7 +106,9 @@ export function versions(
     async collections(caller) {
       const { rows } = await sql<Awaited<ReturnType<DocumentStore['collections']>>[number]>`
         select c.collection, c.generation, count(*) filter (where state <> 'deleted')::integer as documents,
-          count(*) filter (where rebuilding and state in ('accepted', 'chunked', 'embedded'))::integer as rebuilding
+          count(*) filter (where (rebuilding and state in ('accepted', 'chunked', 'embedded'))
+            or (versions.generation <> c.generation and state in ('accepted', 'chunked', 'embedded', 'indexed')))::integer
+            as rebuilding
         from collections c
         join (documents d join versions on versions.tenant = d.tenant and versions.document = d.document
           and versions.version = d.head)

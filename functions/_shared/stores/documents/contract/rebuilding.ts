@@ -5,6 +5,18 @@ import { chunksOf, everybody, GENERATION, given, newTenant, using } from './fixt
 /** A collection can be built anew, in its generation or another; and what it should then hold. */
 export function rebuildingContract(store: () => DocumentStore): void {
   const { accepted, indexed, drain, stateOf } = using(store);
+  type Of = Parameters<DocumentStore['beginRebuild']>[0];
+  /** From its beginning, or where it was left, to its end. Returns how many were sent off. */
+  async function rebuild(of: Of, batch: { documents?: number; chunks?: number } = {}): Promise<number> {
+    await store().beginRebuild(of);
+    let sent = 0;
+    for (let more = true; more; ) {
+      const done = await store().goOnRebuilding({ tenant: of.tenant }, batch);
+      sent += done.sent;
+      ({ more } = done);
+    }
+    return sent;
+  }
 
   describe('rebuilding', () => {
     test('sends off every indexed version of a collection, to be embedded afresh', async () => {
@@ -13,8 +25,8 @@ export function rebuildingContract(store: () => DocumentStore): void {
       await accepted(given(tenant, 'unfinished'));
       await store().accept(given(tenant, 'elsewhere', 'one', { collection: 'other' }));
       await drain(tenant);
-      expect(await store().redriveAll({ tenant, collection: 'default', generation: GENERATION })).toBe(1);
-      expect(await store().redriveAll({ tenant, collection: 'default', generation: GENERATION })).toBe(0);
+      expect(await rebuild({ tenant, collection: 'default', generation: GENERATION })).toBe(1);
+      expect(await rebuild({ tenant, collection: 'default', generation: GENERATION })).toBe(0);
       expect(await drain(tenant)).toMatchObject([{ data: { document: 'a', version: 1, afresh: true } }]);
       expect(await stateOf(ref)).toBe('indexed');
     });
@@ -31,7 +43,7 @@ export function rebuildingContract(store: () => DocumentStore): void {
       await store().remove(tenant, (await indexed(given(tenant, 'gone'))).document);
       await drain(tenant);
 
-      expect(await store().redriveAll({ tenant, collection: 'default', generation })).toBe(2);
+      expect(await rebuild({ tenant, collection: 'default', generation })).toBe(2);
       expect((await drain(tenant)).map(({ subject }) => subject).sort()).toEqual(['a', 'older']);
       expect(await store().activeIndex(tenant, 'default')).toEqual({ generation, rebuilding: true });
       expect(await store().activeIndex(tenant, 'other')).toEqual({
@@ -59,6 +71,98 @@ export function rebuildingContract(store: () => DocumentStore): void {
       expect(await store().activeIndex(tenant, 'default')).toEqual({ generation, rebuilding: false });
       expect((await store().accept(given(tenant, 'new'))).created).toBe(true);
       expect(await store().version({ tenant, document: 'new', version: 1 })).toMatchObject({ generation });
+    });
+
+    test('goes on from batch to batch; meanwhile what has not moved is missed, and everybody may write', async () => {
+      const tenant = newTenant();
+      const generation = 'other.8.c16o0';
+      const names = ['a', 'b', 'c', 'd', 'e'];
+      for (const name of names) await indexed(given(tenant, name), chunksOf(2));
+      await store().accept(given(tenant, 'elsewhere', 'one', { collection: 'other' }));
+      await drain(tenant);
+      const of = { tenant, collection: 'default', generation };
+      const two = { documents: 2 };
+      const missed = async () => (await store().collections(everybody(tenant)))[0]?.rebuilding;
+      const active = () => store().activeIndex(tenant, 'default');
+
+      await store().beginRebuild(of);
+      expect(await active()).toEqual({ generation, rebuilding: true });
+      expect([await missed(), await drain(tenant)]).toEqual([5, []]);
+      expect(await store().goOnRebuilding({ tenant }, two)).toEqual({ sent: 2, more: true });
+      expect((await drain(tenant)).map(({ subject }) => subject)).toEqual(['a', 'b']);
+      expect(await stateOf({ tenant, document: 'b', version: 1 })).toBe('accepted');
+      expect(await store().version({ tenant, document: 'c', version: 1 })).toMatchObject({
+        state: 'indexed',
+        generation: GENERATION,
+      });
+      const [chunk] = await store().liveChunks(tenant, [{ document: 'c', version: 1, chunk: 0 }]);
+      expect(chunk?.generation).toBe(GENERATION);
+
+      // All that has moved is there; the rest is still missed.
+      for (const document of ['a', 'b']) {
+        const built = { tenant, document, version: 1, generation };
+        await store().saveChunks(built, { title: null, chunks: chunksOf(2) });
+        await store().recordIndexed(built, [0, 1]);
+        expect(await store().complete(built)).toBe(true);
+      }
+      expect([await active(), await missed()]).toEqual([{ generation, rebuilding: true }, 3]);
+
+      // Written meanwhile: of the new generation, and not to be sent off again.
+      await indexed(given(tenant, 'e', 'two'));
+      await accepted(given(tenant, 'bb'));
+      expect(await store().version({ tenant, document: 'e', version: 2 })).toMatchObject({ generation });
+      await store().remove(tenant, 'd');
+      await drain(tenant);
+      expect(await rebuild(of, two)).toBe(2);
+      expect((await drain(tenant)).map(({ subject }) => subject)).toEqual(['c', 'e']);
+      expect(await stateOf({ tenant, document: 'e', version: 2 })).toBe('indexed');
+      expect(await missed()).toBe(1);
+      expect(await store().goOnRebuilding({ tenant })).toEqual({ sent: 0, more: false });
+    });
+
+    test('asked for again goes on; asked for another generation begins anew, and all end in that', async () => {
+      const tenant = newTenant();
+      for (const name of ['a', 'b', 'c']) await indexed(given(tenant, name));
+      await drain(tenant);
+      const one = { documents: 1 };
+      await store().beginRebuild({ tenant, generation: 'second' });
+      await store().goOnRebuilding({ tenant }, one);
+      await store().beginRebuild({ tenant, generation: 'second' });
+      await store().goOnRebuilding({ tenant }, one);
+      expect((await drain(tenant)).map(({ subject }) => subject)).toEqual(['a', 'b']);
+      expect(await rebuild({ tenant, generation: 'third' }, one)).toBe(3);
+      for (const document of ['a', 'b', 'c']) {
+        expect(await store().version({ tenant, document, version: 1 })).toMatchObject({
+          state: 'accepted',
+          generation: 'third',
+        });
+      }
+      expect(await drain(tenant)).toHaveLength(3);
+    });
+
+    test('takes as many documents at once as have about so many chunks, and one at least', async () => {
+      const tenant = newTenant();
+      for (const name of ['a', 'b', 'c', 'd']) await indexed(given(tenant, name), chunksOf(3));
+      await drain(tenant);
+      await store().beginRebuild({ tenant, generation: GENERATION });
+      const batch = (chunks: number) => store().goOnRebuilding({ tenant }, { chunks });
+      expect(await batch(1)).toEqual({ sent: 1, more: true });
+      expect(await batch(4)).toEqual({ sent: 2, more: true });
+      expect(await batch(4)).toEqual({ sent: 1, more: true });
+      expect(await batch(4)).toEqual({ sent: 0, more: false });
+    });
+
+    test('is done once by many', async () => {
+      const tenant = newTenant();
+      const names = Array.from({ length: 12 }, (_, n) => `d${n}`);
+      for (const name of names) await indexed(given(tenant, name));
+      await drain(tenant);
+      const sent = await Promise.all(
+        [1, 2, 3].map(() => rebuild({ tenant, generation: 'new' }, { documents: 2 })),
+      );
+      // Whoever came when all was done began it once more, and found everything in the outbox.
+      expect(sent.reduce((sum, part) => sum + part)).toBe(12);
+      expect((await drain(tenant)).map(({ subject }) => subject).sort()).toEqual([...names].sort());
     });
 
     test('what the vector store should hold comes in order, in pages', async () => {
