@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -75,6 +76,7 @@ export function createStages({ folder, port, env = {} }: SystemOptions): System 
         KNARR_DATA_DIR: join(folder, 'data'),
         KNARR_EMBED_WORKERS: '1',
         KNARR_REDRIVE_AFTER: '2s',
+        KNARR_STAGE_KEY: randomBytes(32).toString('hex'),
         ...env,
       };
       const run = async (part: Part, file: string, more: Record<string, string> = {}) => {

@@ -7,6 +7,7 @@ import {
 } from '../../functions/_shared/events.ts';
 import { writeBinary, writeStructured } from '../../functions/_shared/runtime/cloudevents.ts';
 import type { StageName } from '../../functions/_shared/stage.ts';
+import { proveCall, signEvent } from '../../functions/_shared/stage-key.ts';
 
 /** Requests that show what a stage does, for a store that holds the documents `ship`, `long` and `broken`. */
 
@@ -20,10 +21,14 @@ type Send = (url: string, token: string) => Promise<Answer>;
 export type Cases = [name: string, status: number, send: Send][];
 
 export const TENANT = 'default';
+/** The stages' own. */
+export const STAGE_KEY = 'the key of the stages that are asked here';
 const TRACE = '4bf92f3577b34da6a3ce929d0e0e4736';
 const TRACEPARENT = `00-${TRACE}-00f067aa0ba902b7-01`;
 const QUESTION = 'What did the knarr carry across the North Atlantic?';
 const ship = { document: 'ship', version: 1, collection: 'default' };
+/** They are indexed already. */
+const anew = { afresh: true, again: true };
 const long = { document: 'long', version: 1, collection: 'default' };
 
 const headers = { traceparent: TRACEPARENT };
@@ -37,12 +42,19 @@ const request =
     const body = isJson && text !== '' ? JSON.parse(text) : text;
     return { status: response.status, headers: Object.fromEntries(response.headers), body };
   };
-const json = (input: unknown, more: Record<string, string> = {}): Send =>
+const asked = (input: unknown, more: Record<string, string> = {}): Send =>
   request('/', {
     method: 'POST',
     body: JSON.stringify(input),
     headers: { ...headers, 'content-type': 'application/json', ...more },
   });
+/** What a stage asks. */
+const json = (input: unknown, deadline?: string): Send => {
+  return asked(input, { ...proof(deadline), ...(deadline && { 'knarr-deadline': deadline }) });
+};
+const proof = (deadline: string | null = null): Record<string, string> => ({
+  'knarr-proof': proveCall([STAGE_KEY], [null, null, deadline]) as string,
+});
 
 const said = <N extends EventName>(from: string, name: N, subject: string, data: EventData<N>) =>
   toCloudEvent(from, emit(name, subject, data), {
@@ -52,7 +64,7 @@ const said = <N extends EventName>(from: string, name: N, subject: string, data:
     correlationid: 'c-1',
   });
 const event = (of: CloudEvent, write = writeBinary): Send => {
-  const { headers: written, body } = write(of);
+  const { headers: written, body } = write(signEvent([STAGE_KEY], of));
   return request('/', { method: 'POST', body, headers: { ...headers, ...written } });
 };
 const bothModes = (name: string, status: number, of: CloudEvent): Cases => [
@@ -74,17 +86,21 @@ const ask = {
 
 const LATE = '2020-01-01T00:00:00Z';
 const post = (type: string, body: string) =>
-  request('/', { method: 'POST', body, headers: { ...headers, 'content-type': type } });
+  request('/', { method: 'POST', body, headers: { ...headers, ...proof(), 'content-type': type } });
 
+const forged = said('x', 'document.accepted', 'x', ship);
 /** What every stage answers, whatever its work is. */
 const always = (stage: StageName): Cases => [
+  // The gateway's callers show a token.
+  ['a stranger', stage === 'gateway' ? 400 : 401, asked({}, { 'knarr-tenant': TENANT })],
+  ['a forged event', 422, request('/', { method: 'POST', ...writeBinary(forged) })],
   ['liveness', 200, request('/health/liveness', {})],
   ['readiness', 200, request('/health/readiness', {})],
   ['input of another shape', 400, json({ action: 7, collection: 7, hits: 7, query: 7, text: 7, texts: 7 })],
   ['an input that is no object', 400, json([])],
   // The gateway takes nothing of the kind from outside.
-  ['a deadline that has passed', stage === 'gateway' ? 400 : 504, json({}, { 'knarr-deadline': LATE })],
-  ['a deadline that is none', 400, json({}, { 'knarr-deadline': 'soon' })],
+  ['a deadline that has passed', stage === 'gateway' ? 400 : 504, json({}, LATE)],
+  ['a deadline that is none', 400, json({}, 'soon')],
   ['text', 415, post('text/plain', 'hi')],
   ['a form', 415, post('application/x-www-form-urlencoded', 'a=b')],
   ['JSON by another name', 400, post('application/vnd.api+json', '[]')],
@@ -116,8 +132,8 @@ const WORK: Record<StageName, (answerTo: Earlier) => Cases> = {
       json({ data: Buffer.from('<h1>Ships</h1><p>Broad.').toString('base64'), content_type: 'text/html' }),
     ],
     ['neither text nor data', 400, json({ title: 'x' })],
-    ...bothModes('accepted', 200, said('gateway', 'document.accepted', 'ship', { ...ship, afresh: true })),
-    ...bothModes('long one', 202, said('gateway', 'document.accepted', 'long', { ...long, afresh: true })),
+    ...bothModes('accepted', 200, said('gateway', 'document.accepted', 'ship', { ...ship, ...anew })),
+    ...bothModes('long one', 202, said('gateway', 'document.accepted', 'long', { ...long, ...anew })),
     ...bothModes('unknown', 422, said('gateway', 'document.accepted', 'ship', { ...ship, version: 9 })),
   ],
   embed: (answerTo) => [

@@ -25,7 +25,8 @@ const vectors = await openVectors({ ...config, vectorStore: 'embedded' }, databa
 const originals = openOriginals(config);
 const parser = openParser(config);
 const metrics = createMetrics();
-const publisher = httpPublisher(config.sink as string);
+const { stageKey: key } = config;
+const publisher = httpPublisher(config.sink as string, { key });
 
 const served: { close(): Promise<void> }[] = [];
 async function run<Deps, In, Out, K extends Knobs>(
@@ -33,7 +34,8 @@ async function run<Deps, In, Out, K extends Knobs>(
   deps: Deps,
 ): Promise<string> {
   const log = createLogger(config.logLevel, { stage: stage.name });
-  const running = runStage(stage as unknown as Stage<Deps, In, Out>, deps, { log, metrics, publisher });
+  const options = { log, metrics, publisher, key };
+  const running = runStage(stage as unknown as Stage<Deps, In, Out>, deps, options);
   const one = await serve(running, { port: 0, hostname: '127.0.0.1' });
   served.push(one);
   return one.url;
