@@ -5,6 +5,7 @@ const BENCHES: Record<string, () => Promise<void>> = {
   overload: async () => (await import('./overload.ts')).overloadBench(),
   pipeline: async () => (await import('./pipeline.ts')).pipelineBench(),
   'cold-start': async () => (await import('./cold-start.ts')).coldStartBench(),
+  sizes: async () => (await import('./sizes.ts')).sizesBench(),
   runtime: async () => (await import('./runtime.ts')).runtimeBench(),
 };
 
