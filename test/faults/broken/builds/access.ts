@@ -219,6 +219,36 @@ export const READING: readonly BrokenBuild[] = [
     proves: 'a token is for the audience that it names',
   },
   {
+    name: 'calls-by-strangers',
+    edits: [
+      {
+        file: 'functions/_shared/runtime/http.ts',
+        from: 'readCall(request, inside ? undefined : key);',
+        to: 'readCall(request);',
+      },
+    ],
+    caughtBy: {
+      file: 'functions/_shared/runtime/strangers.test.ts',
+      test: 'a call that claims nothing does nothing',
+    },
+    proves: 'a stage answers stages alone',
+  },
+  {
+    name: 'events-by-strangers',
+    edits: [
+      {
+        file: 'functions/_shared/runtime/http.ts',
+        from: '    if (!inside) checkEvent(key, event);\n',
+        to: '',
+      },
+    ],
+    caughtBy: {
+      file: 'functions/recover/strangers.test.ts',
+      test: 'a dead letter that no stage has said ends nobody’s document or question, and is not kept',
+    },
+    proves: 'what no stage has said ends nobody’s document',
+  },
+  {
     name: 'inner-addresses-by-name',
     edits: [
       {
