@@ -54,7 +54,8 @@ export function clusterCommands(program: Command, { output, examples }: Tools): 
       .argument('<stream>', 'its address, or - (standard input)')
       .addOption(new Option('--sink <url>', "the Broker's ingress").env('K_SINK').makeOptionMandatory())
       .option('-t, --tenant <name>', 'whose documents they are', 'default')
-      .option('--once', 'end with the stream instead of connecting again')
+      .option('--once', 'end with the stream instead of reading it again')
+      .option('--every <duration>', 'how often it is read when it has come to its end', '60s')
       .action(async (stream: string, options: PublishOptions) => {
         const { publish } = await import('./commands/publish.ts');
         process.exitCode = await publish(output(), stream, options, interruption());
