@@ -4,7 +4,7 @@ import { asset } from '../../../functions/_shared/assets.ts';
 import type { StageName } from '../../../functions/_shared/stage.ts';
 import { closerOf, onPath, startProgram, until } from '../program.ts';
 import { builtStage } from './build.ts';
-import type { RunningProcess, RunStage } from './stages.ts';
+import { type RunningProcess, type RunStage, STAGE_KEY } from './stages.ts';
 
 const program = (): string | undefined => process.env.KNARR_TEST_QUEUE_PROXY || onPath('queue-proxy');
 
@@ -53,7 +53,7 @@ export async function startPod(
   const user = startProgram(process.execPath, ['start.js'], {
     namespace,
     cwd: builtStage(stage),
-    env: { LOG_LEVEL: 'warn', ...env, PORT: String(USER_PORT), K_SERVICE: stage },
+    env: { LOG_LEVEL: 'warn', KNARR_STAGE_KEY: STAGE_KEY, ...env, PORT: String(USER_PORT), K_SERVICE: stage },
   });
   const proxy = startProgram(program() ?? 'queue-proxy', [], {
     namespace,
