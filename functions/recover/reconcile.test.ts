@@ -216,6 +216,7 @@ test('ticks go on where the one before stopped, repair everything, and begin ane
     for (; (await documents.lastComparison())?.at.getTime() === before?.at.getTime(); ticks++) {
       // Both kinds go on; neither begins while one is unfinished.
       await tick(ticks % 2 === 0 ? 'reconcile' : 'resume');
+      expect(ticks).toBeLessThan(500);
     }
     const last = await documents.lastComparison();
     // The point of another text was taken away, and is missed by then.

@@ -149,4 +149,49 @@ export const LEDGER: readonly BrokenBuild[] = [
     caughtBy: { scenario: 'restored', store: 'postgres', sees: ['missing'] },
     proves: 'points that a restored vector store lacks are made again',
   },
+  {
+    name: 'comparison-always-from-the-start',
+    edits: [
+      {
+        file: 'functions/recover/upkeep.ts',
+        from: 'compare(work, { repair: true, cursor, pageSize: pace.pageSize })',
+        to: 'compare(work, { repair: true, cursor: cursor && undefined, pageSize: pace.pageSize })',
+      },
+    ],
+    caughtBy: {
+      file: 'functions/recover/reconcile.test.ts',
+      test: 'ticks go on where the one before stopped, repair everything, and begin anew after the end',
+    },
+    proves: 'a store that is too large for one tick is compared to its end',
+  },
+  {
+    name: 'rebuild-left-half-done',
+    edits: [
+      {
+        file: 'functions/recover/upkeep.ts',
+        from: 'if (!begin) await rebuildOn(',
+        to: 'if (begin) await rebuildOn(',
+      },
+    ],
+    caughtBy: {
+      file: 'functions/recover/reconcile.test.ts',
+      test: 'a rebuild that nobody goes on with is ended by ticks',
+    },
+    proves: 'a rebuild whose process died is ended by a timer',
+  },
+  {
+    name: 'rebuild-begun-unsaid',
+    edits: [
+      {
+        file: 'functions/_shared/stores/documents/versions.ts',
+        from: ' and r.moves)',
+        to: ' and not r.moves)',
+      },
+    ],
+    caughtBy: {
+      file: 'functions/_shared/stores/documents/open.test.ts',
+      test: 'goes on from batch to batch; meanwhile what has not moved is missed, and everybody may write',
+    },
+    proves: 'while documents have still to move, searches say that they do not find them',
+  },
 ];
