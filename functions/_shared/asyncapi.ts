@@ -4,6 +4,7 @@ import { GenerateOutput, Hit, Metadata, Passage } from './contracts.ts';
 import { EVENTS, type EventName, eventType, MAX_EVENT_BYTES } from './events.ts';
 import { Filter } from './filter.ts';
 import type { EventBinding, Stage } from './stage.ts';
+import { EVENT_PROOF } from './stage-key.ts';
 
 /** What a stage declares about its events. */
 export type Speaker = Pick<Stage<never>, 'name' | 'summary' | 'on' | 'emits'>;
@@ -128,6 +129,7 @@ const EVENT_ATTRIBUTES: Json = {
     'ce-tracestate': text('W3C trace context.'),
     'ce-deadline': text('When a question has become pointless.', { format: 'date-time' }),
     'ce-correlationid': text("The question's id, all along its way."),
+    [`ce-${EVENT_PROOF}`]: text('Proof by KNARR_STAGE_KEY that a stage has said it.'),
   },
 };
 

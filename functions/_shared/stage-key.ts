@@ -28,7 +28,7 @@ export const stageKeyKnob = knob(
     })
     .optional()
     .meta({ title: `${MIN_LENGTH} characters or more` }),
-  `Secret of all stages, by which they know each other's calls and events from anybody else's. Several, separated by commas: the first one proves, all are believed. Without it whoever reaches the stage is believed; on Knative the stage then does not start, unless it is \`${CHECK_NOTHING}\`.`,
+  `Shared by all stages, by which they tell each other's calls and events from anybody else's. Several, separated by commas: the first one proves, all are believed. Without it whoever reaches the stage is believed; on Knative the stage then does not start, unless it is \`${CHECK_NOTHING}\`.`,
   { secret: true },
 );
 

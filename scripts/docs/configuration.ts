@@ -44,7 +44,7 @@ export function configurationPage(stages: readonly StageKnobs[]): string {
     ...stages
       .filter(({ knobs }) => own(knobs).length > 0)
       .map(({ name, summary, knobs }) => `## ${name}\n\n${summary}\n\n${knobTable(own(knobs))}\n`),
-    `## One process\n\n\`npm start\` and \`knarr up\` read all of the above but \`K_SERVICE\`, \`K_SINK\`, \`K_CE_OVERRIDES\` and the addresses of other stages, and also:\n\n${knobTable(own(localKnobs, () => false))}\n`,
+    `## One process\n\n\`npm start\` and \`knarr up\` read all of the above but \`K_SERVICE\`, \`K_SINK\`, \`K_CE_OVERRIDES\`, \`KNARR_STAGE_KEY\` and the addresses of other stages, and also:\n\n${knobTable(own(localKnobs, () => false))}\n`,
   ];
   return sections.join('\n');
 }

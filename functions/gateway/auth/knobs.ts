@@ -97,7 +97,7 @@ export const eventKnobs = {
   eventsAuth: knob(
     'KNARR_EVENTS_AUTH',
     z.enum(['refuse', 'trust', 'oidc']).default('refuse'),
-    'With authentication, which events `POST /` takes: none; all, where only the Broker can reach this address; or those with a token of the Broker (Knative: `authentication-oidc`).',
+    'With authentication, which events `POST /` takes: none; all, from whoever reaches this address or the Broker; or those with a token of the Broker (Knative: `authentication-oidc`). What stages say needs their key besides.',
   ),
   eventsIssuer: knob(
     'KNARR_EVENTS_ISSUER',
