@@ -194,4 +194,49 @@ export const LEDGER: readonly BrokenBuild[] = [
     },
     proves: 'while documents have still to move, searches say that they do not find them',
   },
+  {
+    name: 'late-submissions-are-taken',
+    edits: [
+      {
+        file: 'functions/_shared/stores/documents/accept.ts',
+        from: 'if (said && isOvertaken(said, head)) return',
+        to: 'if (said && head.version < 0) return',
+      },
+    ],
+    caughtBy: {
+      file: 'test/submissions.test.ts',
+      test: 'what is late, by a replay or by the Broker, changes nothing; its sender is told what stands',
+    },
+    proves: 'an older event that comes late does not replace what is newer, nor bring back what was deleted',
+  },
+  {
+    name: 'replay-says-what-was-replaced',
+    edits: [
+      {
+        file: 'functions/_shared/stores/documents/dead-letters.ts',
+        from: 'if (!isLate) await sayAgain',
+        to: 'await sayAgain',
+      },
+    ],
+    caughtBy: {
+      file: 'functions/_shared/stores/documents/open.test.ts',
+      test: 'replayed after a newer one was accepted, brings about nothing and is done with',
+    },
+    proves: 'a replay of everything submits nothing that a newer submission has replaced',
+  },
+  {
+    name: 'repeated-events-are-read',
+    edits: [
+      {
+        file: 'functions/gateway/accept/event.ts',
+        from: '  if (earlier) return earlier;\n',
+        to: '',
+      },
+    ],
+    caughtBy: {
+      file: 'functions/gateway/accept/event.test.ts',
+      test: 'reads nothing and changes nothing, whatever its URI holds by then',
+    },
+    proves: 'the same event again costs its source no reading, and cannot fail',
+  },
 ];
