@@ -57,6 +57,7 @@ export async function coldStartBench(): Promise<void> {
     const env = (stage: StageName): Record<string, string> => ({
       ...stores.env,
       K_SINK: 'http://127.0.0.1:9/',
+      KNARR_STAGE_KEY: 'none',
       ...(stage === 'gateway' && { KNARR_AUTH: 'keys' }),
     });
 

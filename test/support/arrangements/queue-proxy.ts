@@ -42,11 +42,15 @@ export const behindQueueProxy =
     return { url, stop: pod.stop };
   };
 
-/** The two processes of a pod; `ended` rejects with what was written when one of them ends. */
+/**
+ * The two processes of a pod; `ended` rejects with what was written when one of them ends. `probe` has what the stage's
+ * Service says of readiness beside the path.
+ */
 export async function startPod(
   stage: StageName,
   env: Record<string, string>,
   namespace: string,
+  probe: object = probeOf(stage),
 ): Promise<Pick<RunningProcess, 'stop'> & { ended: Promise<never> }> {
   const closers: (() => unknown)[] = [];
   const { containerConcurrency = 0, timeoutSeconds = 300 } = revisionOf(stage);
@@ -79,6 +83,7 @@ export async function startPod(
       SERVING_READINESS_PROBE: JSON.stringify({
         httpGet: { path: '/health/readiness', port: USER_PORT, host: '127.0.0.1', scheme: 'HTTP' },
         successThreshold: 1,
+        ...probe,
       }),
     },
   });
@@ -98,6 +103,11 @@ export async function startPod(
 interface RevisionSpec {
   containerConcurrency?: number;
   timeoutSeconds?: number;
+  containers: { readinessProbe: { httpGet: object } }[];
+}
+function probeOf(stage: StageName): object {
+  const { httpGet: _, ...probe } = revisionOf(stage).containers[0]?.readinessProbe ?? { httpGet: {} };
+  return probe;
 }
 function revisionOf(stage: StageName): RevisionSpec {
   const service = parse(readFileSync(asset(`knative/base/${stage}.yaml`), 'utf8'));
