@@ -7,6 +7,7 @@ import { type RunningStage, runStage } from '../_shared/runtime/run.ts';
 import { EVENT_PROOF, signEvent } from '../_shared/stage-key.ts';
 import { createDocumentStore } from '../_shared/stores/documents/open.ts';
 import type { DocumentStore } from '../_shared/stores/documents/port.ts';
+import type { OriginalStore } from '../_shared/stores/originals/port.ts';
 import type { Database } from '../_shared/stores/sql/database.ts';
 import { openPGlite } from '../_shared/stores/sql/pglite.ts';
 import { openPgVectors } from '../_shared/stores/vectors/pg.ts';
@@ -24,9 +25,12 @@ let running: RunningStage;
 beforeAll(async () => {
   database = await openPGlite();
   documents = await createDocumentStore(database);
-  const stores = { documents, vectors: await openPgVectors(database), originals: {} as never };
-  const deps = createRecover(stores, readConfig(recoverKnobs, {}), createMetrics());
-  running = runStage(stage, deps, { log: createLogger('silent'), key }) as RunningStage;
+  const originals = { delete: async () => {} } as unknown as OriginalStore;
+  const stores = { documents, vectors: await openPgVectors(database), originals };
+  const limits = { ...readConfig(recoverKnobs, {}), redriveAfterMs: -1000, redriveAttempts: 1 };
+  const publisher = { publish: async () => {} };
+  const deps = createRecover(stores, limits, createMetrics());
+  running = runStage(stage, deps, { log: createLogger('silent'), key, publisher }) as RunningStage;
 });
 afterAll(() => database?.close());
 
@@ -85,7 +89,7 @@ test('a dead letter that no stage has said ends nobody’s document or question,
 test('that of an event of a stage ends its document, and is kept without the proof', async () => {
   const reference = await accepted('broken');
   const said = toCloudEvent('gateway', emit('document.accepted', 'broken', reference), { tenant: 'acme' });
-  expect((await post(writeBinary(dead(signEvent(key, said), FOR_GOOD)))).status).toBe(200);
+  expect((await post(writeBinary(dead(signEvent(key, said), FOR_GOOD)))).status).toBe(202);
   expect(await stateOf('broken')).toBe('dead_lettered');
   const [letter] = await kept();
   expect(letter?.event).toMatchObject({ id: said.id, data: reference });
@@ -111,4 +115,24 @@ test('dead letters are listed and replayed for stages alone', async () => {
   const call = { ...everybody, signal: new AbortController().signal };
   const answer = await post({ body: '{"action":"list"}', headers: { ...headers, ...writeCall(call, key) } });
   expect(await answer.json()).toMatchObject({ dead_letters: [{ event: { subject: 'between-keys' } }, {}] });
+});
+
+test('what anybody may send is kept as theirs, and is no document’s reason', async () => {
+  const { document, version } = await accepted('slandered');
+  const data = { document, version, text: 'x' };
+  for (const name of ['document.submitted', 'other'] as const) {
+    const of = toCloudEvent('x', { name, subject: document, data } as never, { tenant: 'acme' });
+    const body = { code: 'unprocessable', detail: 'Call +1 555 0100 to have it unlocked.' };
+    expect((await post(writeBinary(dead(of, body)))).status).toBe(204);
+  }
+  expect(await stateOf(document)).toBe('accepted');
+  for (let n = 0; n < 2; n++) {
+    await documents.ackOutbox((await documents.claimOutbox(1000)).map(({ id }) => id));
+    const timer = toCloudEvent('timer', emit('timer.fired', 'sweep', { task: 'sweep' }), { tenant: 'x' });
+    expect((await post(writeBinary(timer))).ok).toBe(true);
+  }
+  expect(await documents.version({ tenant: 'acme', document, version })).toMatchObject({
+    state: 'dead_lettered',
+    error: { code: 'stuck', message: expect.not.stringContaining('555') },
+  });
 });

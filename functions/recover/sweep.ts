@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { type Emitted, emit, toCloudEvent } from '../_shared/events.ts';
+import { type Emitted, emit, eventName, OF_A_VERSION, toCloudEvent } from '../_shared/events.ts';
 import { uuidv5 } from '../_shared/ids.ts';
 import type { Context } from '../_shared/stage.ts';
 import type { DocumentStore } from '../_shared/stores/documents/port.ts';
@@ -97,13 +97,17 @@ export async function sweep({
 
 type Stuck = Awaited<ReturnType<DocumentStore['redriveStuck']>>['hopeless'][number];
 
-/** What its last failure that the Broker gave up on left behind. */
+/** What its last failure that the Broker gave up on left behind; what is kept of other types anybody may have sent. */
 async function lastLetter(
   { tenant, document, version }: Stuck,
   documents: Pick<DocumentStore, 'deadLetters'>,
 ): Promise<NewDeadLetter | undefined> {
   const { items } = await documents.deadLetters(tenant, { subject: document, limit: 1 });
-  return items.find(({ event }) => (event.data as { version?: unknown } | undefined)?.version === version);
+  return items.find(({ event: { type, data } }) => {
+    const name = eventName(type);
+    if (name === undefined || !OF_A_VERSION.includes(name)) return false;
+    return (data as { version?: unknown } | undefined)?.version === version;
+  });
 }
 
 function letterOf({ tenant, document, version, collection, state }: Stuck, attempts: number): NewDeadLetter {
