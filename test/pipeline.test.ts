@@ -3,6 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createParser } from 'eventsource-parser';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { toCloudEvent } from '../functions/_shared/events.ts';
+import { writeBinary } from '../functions/_shared/runtime/cloudevents.ts';
 import { type TestPipeline, testPipeline } from './support/pipeline.ts';
 
 let knarr: TestPipeline;
@@ -47,6 +49,21 @@ describe('a streamed answer', () => {
     expect(tokens.join('')).toBe(events.at(-1)?.data.answer);
     expect(events.at(-1)?.data.answer).toContain('Glomma');
   });
+});
+
+test('what a stage says comes from this process alone; a submission from whoever reaches it', async () => {
+  const send = async (name: 'query.answered' | 'document.submitted', data: object) => {
+    const event = toCloudEvent('generate', { name, subject: 'x', data } as never, { tenant: 'default' });
+    const response = await fetch(knarr.url, { method: 'POST', ...writeBinary(event) });
+    return [response.status, await response.text()];
+  };
+  expect(await send('query.answered', { query: 'x' })).toEqual([
+    422,
+    expect.stringContaining('"unauthenticated"'),
+  ]);
+  const submitted = { document: 'event', text: 'The Mjøsa is a lake.', collection: 'events' };
+  expect(await send('document.submitted', submitted)).toEqual([204, '']);
+  expect(await knarr.ended('event')).toMatchObject({ state: 'indexed' });
 });
 
 describe('an edited document', () => {

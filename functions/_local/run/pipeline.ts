@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { dirname, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { asset } from '../../_shared/assets.ts';
@@ -80,7 +81,9 @@ export async function startPipeline(
     });
     closers.push(() => broker.close());
     watchQueues(metrics, broker);
-    const options = { log, metrics, config: shown, publisher: broker.publisher() };
+    // Nobody has it: from outside this process comes no event of a stage.
+    const key = [randomBytes(32).toString('hex')];
+    const options = { log, metrics, config: shown, publisher: broker.publisher(), key };
     const gateway = await runStages(parts, config, options, running, closers);
     // What an earlier process had in its broker's memory went with it.
     await parts.documents.requeueUnfinished();

@@ -87,7 +87,7 @@ export function createApp<Deps, In, Out>(
     const [only] = produced;
     if (only === undefined) return new Response(null, { status: 204 });
     if (produced.length === 1 && !(publisher && isDeadLetter(event))) {
-      const { headers, body } = writeBinary(signEvent(key, only));
+      const { headers, body } = writeBinary(inside ? only : signEvent(key, only));
       return new Response(body, { status: 200, headers });
     }
     if (!publisher)
