@@ -24,7 +24,7 @@ export async function sizesBench(): Promise<void> {
         cwd: folder,
         encoding: 'utf8',
       });
-      if (status !== 0) throw new Error(`npm ci failed for ${stage}: ${stderr}`);
+      if (status !== 0) return console.log(`not run: npm ci failed for ${stage}: ${stderr}`);
       pruneNative(join(folder, 'node_modules'));
       const files = bytesOf(folder);
       const sum = (which: (path: string) => boolean) =>
