@@ -4,6 +4,7 @@ import { Case, type It, type Stand, SUBSCRIBERS } from './case.ts';
 import { failures } from './cases/failures.ts';
 import { filters } from './cases/filters.ts';
 import { ingress } from './cases/ingress.ts';
+import { proofs } from './cases/proofs.ts';
 import { replies } from './cases/replies.ts';
 import { type Subscriber, startSubscribers } from './subscribers.ts';
 import type { Traits } from './traits.ts';
@@ -49,4 +50,5 @@ export function brokerContract(traits: Traits, start: StartBroker): void {
   filters(traits, it);
   replies(traits, it);
   failures(traits, it);
+  proofs(it);
 }
