@@ -37,7 +37,7 @@ export function rebuilds(database: Database): Pick<DocumentStore, 'beginRebuild'
       );
     },
 
-    async goOnRebuilding({ tenant, collection } = {}, { documents = 500, chunks = 20_000 } = {}) {
+    async goOnRebuilding({ tenant, collection } = {}, { documents = 200, chunks = 10_000 } = {}) {
       const which = [tenant ?? null, collection ?? null];
       const sent = await database.transaction(async (tx) => {
         const { rows } = await tx.query<Rebuild>(

@@ -20,13 +20,14 @@ export function reconciliation(
 > {
   return {
     async expectedChunks(after, limit) {
+      // Of a document there is one version here. It is in the order so that a page is read off the index, and nothing sorted.
       const { rows } = await database.query<ChunkColumns & { tenant: string }>(
         `select c.tenant, ${CHUNK_COLUMNS} from chunks c
          join versions v on v.tenant = c.tenant and v.document = c.document and v.version = c.version
            and v.state = 'indexed'
          join documents d on d.tenant = v.tenant and d.document = v.document and d.head = v.version
          ${after ? 'where (c.tenant, c.document, c.chunk) > ($2, $3, $4::integer)' : ''}
-         order by c.tenant, c.document, c.chunk limit $1`,
+         order by c.tenant, c.document, c.version, c.chunk limit $1`,
         after ? [limit, ...after] : [limit],
       );
       return rows.map(({ tenant, ...row }) => ({ tenant, ...chunkRow(row) }));
