@@ -69,10 +69,10 @@ test('while it is good a probe is answered at once, and few of them ask the stor
 
 test('one check at a time, however long it takes and however many probes come', async () => {
   const { ready, asked, next } = store();
-  const early = await Promise.all(Array.from({ length: 20 }, () => probe(ready, 300)));
+  const early = await Promise.all(Array.from({ length: 20 }, () => probe(ready, 3_000)));
   expect(new Set(early)).toEqual(new Set(['What this stage needs has not answered yet.']));
   await vi.advanceTimersByTimeAsync(20_000);
-  expect(await probe(ready, 300)).toBe('What this stage needs has not answered in 5 s.');
+  expect(await probe(ready, 3_000)).toBe('What this stage needs has not answered in 5 s.');
   expect(asked()).toBe(1);
   next()?.resolve();
   await vi.advanceTimersByTimeAsync(0);
@@ -105,6 +105,17 @@ test('a store that hangs after it was good is gone after a while', async () => {
   await vi.advanceTimersByTimeAsync(4_000);
   expect(await probe(ready, 1_000)).toBe('ready');
   await vi.advanceTimersByTimeAsync(4_000);
-  expect(await probe(ready, 300)).toBe('What this stage needs has not answered in 5 s.');
+  expect(await probe(ready, 3_000)).toBe('What this stage needs has not answered in 5 s.');
   expect(said).toEqual(['not ready']);
+});
+
+test('who asks once in a long while hears how it is now', async () => {
+  const { ready, next } = store();
+  const first = ready();
+  next()?.resolve();
+  await first;
+  await vi.advanceTimersByTimeAsync(3_600_000);
+  const second = probe(ready, 1_000);
+  next()?.reject(new KnarrError('unavailable', 'The database does not answer.'));
+  expect(await second).toBe('The database does not answer.');
 });

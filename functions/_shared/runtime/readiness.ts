@@ -3,8 +3,10 @@ import type { Logger } from '../stage.ts';
 
 /** Age at which what was found is looked for again, ms. */
 const FRESH_MS = 3_000;
-/** Longest that a probe waits while it cannot say yes, ms: Knative's activator gives one up after 300. */
-const PATIENCE_MS = 200;
+/** Age at which it says too little to be the answer by itself, ms: nobody probes here. */
+const OLD_MS = 30_000;
+/** Longest that a probe waits while it cannot say yes, ms. One that is less patient finds the answer when it comes again. */
+const PATIENCE_MS = 2_000;
 /** Longest time to find out, ms: what has not answered by then counts as gone. */
 const LIMIT_MS = 5_000;
 
@@ -41,9 +43,9 @@ export function createReadiness(check: () => Promise<void>, log: Logger): () => 
 
   return async () => {
     const isGood = () => found !== undefined && found.failure === undefined;
-    const isFresh = found !== undefined && performance.now() - found.at < FRESH_MS;
-    if (!(isGood() && isFresh)) looking ??= look();
-    if (looking && !isGood()) await Promise.race([looking, patience()]);
+    const age = found === undefined ? Number.POSITIVE_INFINITY : performance.now() - found.at;
+    if (!isGood() || age > FRESH_MS) looking ??= look();
+    if (looking && (!isGood() || age > OLD_MS)) await Promise.race([looking, patience()]);
     if (found === undefined)
       throw new KnarrError('unavailable', 'What this stage needs has not answered yet.');
     if (found.failure) throw found.failure;
