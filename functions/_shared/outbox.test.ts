@@ -131,11 +131,14 @@ test('an event is offered once, although its claim runs out meanwhile', async ()
   await accept('long');
   let claims = 0;
   const [entry] = await documents.claimOutbox(1);
-  const claimOutbox = async () => (++claims, entry ? [entry] : []);
+  const claimOutbox = async () => {
+    claims++;
+    return entry ? [entry] : [];
+  };
   const published: string[] = [];
   const running = relay({
     idleMs: 1,
-    documents: { claimOutbox, ackOutbox: (ids) => documents.ackOutbox(ids) },
+    documents: { ...documents, claimOutbox },
     publisher: {
       async publish([event], signal) {
         published.push(event?.subject ?? '');
@@ -206,4 +209,5 @@ test('stops while the broker does not answer', async () => {
   expect(taken).toEqual([]);
   // What no broker has taken stays where the next relay finds it: this one, and the one that was refused.
   expect(await documents.outboxSize()).toBe(2);
+  expect((await documents.claimOutbox(9)).map(({ emitted }) => emitted.subject)).toContain('n');
 });

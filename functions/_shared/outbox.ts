@@ -23,7 +23,7 @@ export interface Relay {
 }
 
 export interface RelayOptions {
-  documents: Pick<DocumentStore, 'claimOutbox' | 'ackOutbox'>;
+  documents: Pick<DocumentStore, 'claimOutbox' | 'ackOutbox' | 'releaseOutbox'>;
   publisher: Publisher;
   log: Logger;
   /** The stage that speaks. */
@@ -49,6 +49,8 @@ export function startRelay(options: RelayOptions): Relay {
   /** What is being offered, by the row's id. An offer may outlast its claim: the row then comes again. */
   const offers = new Map<string, Promise<void>>();
   const taken: string[] = [];
+  /** What was being offered at the end: another relay need not wait for the claim to run out. */
+  const dropped: string[] = [];
   let acknowledging: Promise<void> | undefined;
   /** Whether the outbox may hold more than there was place for. */
   let isMore = false;
@@ -71,7 +73,7 @@ export function startRelay(options: RelayOptions): Relay {
         await publisher.publish([eventOf(stage, entry)], stopping.signal);
         return await acknowledge(entry);
       } catch (thrown) {
-        if (stopping.signal.aborted) return;
+        if (stopping.signal.aborted) break;
         const error = KnarrError.from(thrown);
         if (!error.retryable) {
           log.error({ event: entry.emitted.name, code: error.code }, 'the broker refuses an event');
@@ -82,6 +84,7 @@ export function startRelay(options: RelayOptions): Relay {
         await wait(backoff(failures++), false);
       }
     }
+    dropped.push(entry.id);
   }
 
   /** Those that were taken meanwhile go together. */
@@ -123,6 +126,7 @@ export function startRelay(options: RelayOptions): Relay {
       }
     }
     await Promise.all(offers.values());
+    await documents.releaseOutbox(dropped).catch((err) => log.warn({ err }, 'claims are left to run out'));
   }
 
   const backoff = (failures: number) => jittered(Math.min(longestPause, firstPause * 2 ** failures));

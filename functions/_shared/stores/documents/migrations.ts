@@ -154,6 +154,11 @@ async function inFlight(db: Kysely<unknown>): Promise<void> {
     where state in ('accepted', 'chunked', 'embedded')`.execute(db);
   await sql`create index versions_sent on versions (sent_at) where state = 'indexed'`.execute(db);
   await sql`create index outbox_turn on outbox (tenant, id)`.execute(db);
+  // In the collation of the documents that it is compared with: else it is of no use.
+  await sql`drop index outbox_subject`.execute(db);
+  await sql`create index outbox_version on outbox (tenant, subject collate "C", (data->'version'))`.execute(
+    db,
+  );
 }
 
 /** How far the comparison with the vector store has come, of all tenants: one row. A new store has nothing to compare. */

@@ -112,7 +112,7 @@ export function outbox(
   { claimMs = 30_000, maxInFlight = 128 }: OutboxLimits,
 ): Pick<
   DocumentStore,
-  'claimOutbox' | 'ackOutbox' | 'outboxSize' | 'backlog' | 'queues' | 'requeueUnfinished'
+  'claimOutbox' | 'ackOutbox' | 'releaseOutbox' | 'outboxSize' | 'backlog' | 'queues' | 'requeueUnfinished'
 > {
   return {
     async claimOutbox(limit) {
@@ -137,6 +137,11 @@ export function outbox(
          where v.tenant = s.tenant and v.document = s.document and v.version = s.version`,
         [ids],
       );
+    },
+
+    async releaseOutbox(ids) {
+      if (ids.length === 0) return;
+      await database.query('update outbox set claimed_until = null where id = any($1::bigint[])', [ids]);
     },
 
     async outboxSize() {

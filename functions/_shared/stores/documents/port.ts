@@ -150,6 +150,8 @@ export interface DocumentStore {
    */
   claimOutbox(limit: number): Promise<OutboxEntry[]>;
   ackOutbox(ids: string[]): Promise<void>;
+  /** Gives up claims before they run out. */
+  releaseOutbox(ids: string[]): Promise<void>;
   /** Rows that wait to be published or acknowledged, of all tenants. */
   outboxSize(): Promise<number>;
   /** How many versions of each tenant have not ended. */

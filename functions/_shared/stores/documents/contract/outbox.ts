@@ -24,6 +24,8 @@ export function outboxContract(store: () => DocumentStore, claimMs: () => number
       const again = await store().claimOutbox(100);
       expect(again.map(({ id }) => id).sort()).toEqual(ids.slice(15).sort());
       expect(again.every(({ attempts }) => attempts === 2)).toBe(true);
+      await store().releaseOutbox(ids.slice(17));
+      expect((await store().claimOutbox(100)).map(({ id }) => id).sort()).toEqual(ids.slice(17).sort());
       await store().ackOutbox(ids);
       await new Promise((resolve) => setTimeout(resolve, claimMs() + 50));
       expect(await store().claimOutbox(100)).toEqual([]);
