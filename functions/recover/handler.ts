@@ -68,13 +68,25 @@ export async function recover(input: RecoverInput, context: Context<RecoverDeps>
   }
 }
 
+/** A timer that comes while a sweep takes longer than its period finds nothing to do. */
+async function sweepAlone(context: Context<RecoverDeps>): Promise<Emitted[]> {
+  const { swept } = context.deps;
+  if (swept.underWay) return [];
+  swept.underWay = true;
+  try {
+    return (await sweep(context)).failed;
+  } finally {
+    swept.underWay = false;
+  }
+}
+
 /** What a timer asks for. */
 export async function onTimer(
   { task }: EventData<'timer.fired'>,
   context: Context<RecoverDeps>,
 ): Promise<Emitted[]> {
   await refresh(context.deps);
-  if (task === 'sweep') return (await sweep(context)).failed;
+  if (task === 'sweep') return sweepAlone(context);
   await tick(context, { begin: task === 'reconcile' });
   return [];
 }

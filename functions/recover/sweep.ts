@@ -33,7 +33,7 @@ export interface SweepDeps {
   originals: Pick<OriginalStore, 'delete'>;
   limits: SweepLimits;
   /** How things stood after the last sweep. */
-  swept: { found?: Queues };
+  swept: { found?: Queues; underWay?: boolean };
 }
 export type Queues = Awaited<ReturnType<DocumentStore['queues']>>;
 

@@ -153,7 +153,7 @@ async function activeGeneration(db: Db, { tenant, collection, generation }: NewD
   return settled.generation;
 }
 
-/** Ends the version that was the head, unless it had ended badly before, and lets go of its text. */
+/** Ends the version that was the head, unless it had ended badly before, and lets go of its text and of its turn. */
 async function supersede(db: Db, tenant: string, document: string, version: number): Promise<void> {
   await db
     .updateTable('versions')
@@ -163,6 +163,8 @@ async function supersede(db: Db, tenant: string, document: string, version: numb
     .where('version', '=', version)
     .where('state', 'in', ['accepted', 'chunked', 'embedded', 'indexed'])
     .execute();
+  await sql`delete from outbox where tenant = ${tenant} and subject = ${document} collate "C"
+    and name = 'document.accepted' and data->'version' = to_jsonb(${version}::integer)`.execute(db);
   await db
     .deleteFrom('chunks')
     .where('tenant', '=', tenant)
