@@ -17,6 +17,7 @@ export const vectorsLost: Check = {
     assert.equal(accepted.status, 202, JSON.stringify(accepted.body));
     await ended(knarr, 'bridge');
 
+    const lost = (await cluster.get('pod', 'qdrant-0', namespace))?.metadata.uid;
     const killed = performance.now();
     await cluster.text(
       ...['delete', 'pod', 'qdrant-0', '--namespace', namespace],
@@ -25,7 +26,10 @@ export const vectorsLost: Check = {
     await eventually('qdrant-0 is ready again', PATIENCE, async () => {
       const pod = await cluster.get('pod', 'qdrant-0', namespace);
       const conditions: { type: string; status: string }[] = pod?.status.conditions ?? [];
-      return conditions.some(({ type, status }) => type === 'Ready' && status === 'True');
+      return (
+        pod?.metadata.uid !== lost &&
+        conditions.some(({ type, status }) => type === 'Ready' && status === 'True')
+      );
     });
     const found = await eventually('the comparison is made', PATIENCE, () => reconcile(knarr, true));
     note(`found after its pod was killed: ${JSON.stringify(found)}`);
