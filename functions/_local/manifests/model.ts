@@ -11,6 +11,8 @@ export interface KubernetesObject extends Fields {
     namespace?: string;
     labels?: Record<string, string>;
     annotations?: Record<string, string>;
+    /** Of an object that a cluster has. */
+    uid?: string;
   };
 }
 
