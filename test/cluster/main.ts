@@ -55,7 +55,7 @@ async function main(options: Options): Promise<number> {
     say(figures.show());
     await wayIn?.close();
     if (options.keep) say(`kept: namespace ${namespace}`);
-    else await cluster.text('delete', 'namespace', namespace, '--ignore-not-found', '--timeout', '180s');
+    else await cluster.text('delete', 'namespace', namespace, '--ignore-not-found', '--timeout', '600s');
   }
 }
 
