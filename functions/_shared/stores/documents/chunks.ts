@@ -83,6 +83,11 @@ export function chunks(
         [tenant, document, version],
       );
       if (affected === 0) return false;
+      await database.query(
+        `delete from outbox where tenant = $1 and subject = $2 collate "C" and data->'version' = to_jsonb($3::integer)
+           and name = 'document.accepted' and not data ? 'again'`,
+        [tenant, document, version],
+      );
       // In a statement of its own: a replay takes letter and version the other way round.
       await database.query(
         `delete from dead_letters where tenant = $1 and subject = $2 and event->'data'->'version' = to_jsonb($3::integer)`,

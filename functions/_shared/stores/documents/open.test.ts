@@ -54,6 +54,12 @@ test('so many documents are on their way at once; what is no document goes by', 
     };
     expect(await claim()).toEqual(['document.accepted a', 'document.accepted b', 'document.deleted gone']);
     expect(await claim()).toEqual([]);
+    // More that waits than is looked at for one claim hides no deletion.
+    for (const document of ['x', 'y', 'z']) await store.accept(given('t', document));
+    await store.remove('t', 'z');
+    expect((await store.claimOutbox(1)).map(({ emitted }) => emitted.name)).toEqual(['document.deleted']);
+    for (const document of ['x', 'y']) await store.remove('t', document);
+    await claim();
     await using(() => store).finish({ tenant: 't', document: 'a', version: 1 });
     expect(await claim()).toEqual(['document.accepted c']);
     await store.remove('t', 'b');

@@ -92,9 +92,11 @@ const CLAIM = `
     select o.id, o.is_document,
       coalesce(f.documents, 0) + row_number() over (partition by o.tenant, o.is_document order by o.id) as share
     from (select tenant from tenants where tenant is not null limit 1000) t
+    cross join (values (true), (false)) as kinds (is_document)
     cross join lateral (
-      select id, tenant, name = 'document.accepted' as is_document from outbox o
-      where o.tenant = t.tenant and (claimed_until is null or claimed_until < now())
+      select id, tenant, kinds.is_document from outbox o
+      where o.tenant = t.tenant and (o.name = 'document.accepted') = kinds.is_document
+        and (claimed_until is null or claimed_until < now())
       order by id limit $1) o
     left join in_flight f on f.tenant = o.tenant),
   placed as (

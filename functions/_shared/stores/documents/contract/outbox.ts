@@ -5,7 +5,7 @@ import { chunksOf, given, newTenant, using } from './fixtures.ts';
 
 /** Events wait in the outbox until they are acknowledged. A claim lasts `claimMs` milliseconds. */
 export function outboxContract(store: () => DocumentStore, claimMs: () => number): void {
-  const { accepted, indexed, drain } = using(store);
+  const { accepted, indexed, finish, drain } = using(store);
 
   describe('the outbox', () => {
     test('a claim is exclusive, comes back when not acknowledged, and then counts an attempt', async () => {
@@ -62,6 +62,16 @@ export function outboxContract(store: () => DocumentStore, claimMs: () => number
       const { unfinished, oldestMs, outbox } = await store().queues();
       expect({ unfinished, outbox }).toEqual({ unfinished: before.unfinished + 2, outbox: 2 });
       expect(oldestMs).toBeGreaterThan(0);
+    });
+
+    test('what was indexed while its event waited need not be said', async () => {
+      const tenant = newTenant();
+      const ref = await accepted(given(tenant, 'a'));
+      await finish(ref);
+      expect(await drain(tenant)).toEqual([]);
+      await store().redrive([ref]);
+      await finish(ref);
+      expect(await drain(tenant)).toMatchObject([{ data: { version: 1, again: true } }]);
     });
 
     test('what has not ended is put back, once', async () => {
