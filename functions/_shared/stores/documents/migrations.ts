@@ -153,7 +153,10 @@ async function inFlight(db: Kysely<unknown>): Promise<void> {
   await sql`create index versions_in_flight on versions (sent_at)
     where state in ('accepted', 'chunked', 'embedded')`.execute(db);
   await sql`create index versions_sent on versions (sent_at) where state = 'indexed'`.execute(db);
-  await sql`create index outbox_turn on outbox (tenant, (name = 'document.accepted'), id)`.execute(db);
+  await sql`create index outbox_documents on outbox (tenant, id) where name = 'document.accepted'`.execute(
+    db,
+  );
+  await sql`create index outbox_others on outbox (tenant, id) where name <> 'document.accepted'`.execute(db);
   // In the collation of the documents that it is compared with: else it is of no use.
   await sql`drop index outbox_subject`.execute(db);
   await sql`create index outbox_version on outbox (tenant, subject collate "C", (data->'version'))`.execute(

@@ -75,6 +75,8 @@ export interface OutboxLimits {
 /** What was sent longer ago and has not ended is slow or lost, and makes room for others; milliseconds. */
 const IN_FLIGHT_MS = 60_000;
 
+const UNCLAIMED = '(claimed_until is null or claimed_until < now())';
+
 /**
  * Rows to claim: $1 at most, claimed for $2 ms, with $3 documents on their way that were sent within $4 ms. A row's share is
  * how many documents its tenant has under way with it and those before it. Tenants are found by skipping along the index.
@@ -92,12 +94,12 @@ const CLAIM = `
     select o.id, o.is_document,
       coalesce(f.documents, 0) + row_number() over (partition by o.tenant, o.is_document order by o.id) as share
     from (select tenant from tenants where tenant is not null limit 1000) t
-    cross join (values (true), (false)) as kinds (is_document)
     cross join lateral (
-      select id, tenant, kinds.is_document from outbox o
-      where o.tenant = t.tenant and (o.name = 'document.accepted') = kinds.is_document
-        and (claimed_until is null or claimed_until < now())
-      order by id limit $1) o
+      (select id, tenant, true as is_document from outbox o
+       where o.tenant = t.tenant and name = 'document.accepted' and ${UNCLAIMED} order by id limit $1)
+      union all
+      (select id, tenant, false as is_document from outbox o
+       where o.tenant = t.tenant and name <> 'document.accepted' and ${UNCLAIMED} order by id limit $1)) o
     left join in_flight f on f.tenant = o.tenant),
   placed as (
     select id, share, is_document, row_number() over (partition by is_document order by share, id) as place from waiting),
