@@ -39,7 +39,7 @@ export const limitKnobs = {
   maxBacklog: knob(
     'KNARR_MAX_BACKLOG',
     integer(100_000, 1, 100_000_000),
-    'Documents that are accepted and not indexed yet, of all tenants; one tenant has half of it at most. More are answered 429.',
+    'Documents that are accepted and not indexed yet, of all tenants; one of them takes as many as it leaves for the others: half of it when it is alone. More are answered 429.',
   ),
   maxStreams: knob(
     'KNARR_MAX_STREAMS',

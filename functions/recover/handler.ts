@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
 import { Drift, DriftCursor } from '../_shared/contracts.ts';
 import type { Emitted, EventData } from '../_shared/events.ts';
@@ -80,13 +81,29 @@ async function sweepAlone(context: Context<RecoverDeps>): Promise<Emitted[]> {
   }
 }
 
+/** How long a tick keeps this pod's relay awake, milliseconds; the next one comes after five minutes. */
+const STAY_MS = 270_000;
+
+/** Where the gateway sleeps, the relay here is the only one, and a pod without a request goes to sleep, too. */
+async function stayWhileEventsWait({ deps, signal }: Context<RecoverDeps>): Promise<void> {
+  if (deps.relay === undefined) return;
+  const until = Date.now() + STAY_MS;
+  while (Date.now() < until && !signal.aborted && (await deps.documents.outboxSize()) > 0) {
+    await sleep(1000, undefined, { signal }).catch(() => {});
+  }
+}
+
 /** What a timer asks for. */
 export async function onTimer(
   { task }: EventData<'timer.fired'>,
   context: Context<RecoverDeps>,
 ): Promise<Emitted[]> {
   await refresh(context.deps);
-  if (task === 'sweep') return sweepAlone(context);
+  if (task === 'sweep') {
+    const failed = await sweepAlone(context);
+    await stayWhileEventsWait(context);
+    return failed;
+  }
   await tick(context, { begin: task === 'reconcile' });
   return [];
 }

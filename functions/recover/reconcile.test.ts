@@ -293,7 +293,7 @@ test('a rebuild that nobody goes on with is ended by ticks', async () => {
     generation: 'model.4.c64o0',
   });
   await tick('resume');
-  expect(await documents.goOnRebuilding()).toEqual({ sent: 0, more: false });
+  expect(await documents.goOnRebuilding()).toEqual({ sent: 0, waits: false, more: false });
   expect(await outbox()).toEqual([]);
   // What waits to be built anew is no drift, and neither are its old points.
   expect(await reconcile(false)).toMatchObject({ ...NONE, chunks: 0 });

@@ -80,7 +80,7 @@ async function rebuildOn({ deps, signal, log }: Work, until: number): Promise<vo
     signal.throwIfAborted();
     const batch = await deps.documents.goOnRebuilding();
     if (batch.sent > 0) log.info({ documents: batch.sent }, 'a rebuild goes on');
-    more = batch.more && Date.now() < until;
+    more = batch.more && !batch.waits && Date.now() < until;
   }
 }
 

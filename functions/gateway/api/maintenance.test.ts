@@ -70,5 +70,5 @@ test('a rebuild that takes longer than an answer says so, goes on when asked aga
   vi.useRealTimers();
   expect((await rebuild()).body).toEqual({ rebuilding: 1 });
   expect(await lastAudit()).toMatchObject({ action: 'store.rebuild', details: { rebuilding: 1 } });
-  expect(await documents.goOnRebuilding()).toEqual({ sent: 0, more: false });
+  expect(await documents.goOnRebuilding()).toEqual({ sent: 0, waits: false, more: false });
 });

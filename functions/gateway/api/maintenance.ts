@@ -73,7 +73,7 @@ export function maintenanceRoutes(api: Api, deps: GatewayDeps): void {
         const batch = await documents.goOnRebuilding({ tenant, collection });
         begun.rebuilding += batch.sent;
         deps.relay.wake();
-        more = batch.more && Date.now() < until;
+        more = batch.more && !batch.waits && Date.now() < until;
         if (batch.more && !more) begun.more = true;
       }
       await deps.access.audit([

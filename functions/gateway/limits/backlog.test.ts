@@ -3,15 +3,18 @@ import { backlogLimit } from './backlog.ts';
 
 const full = { code: 'too_many_requests', retryAfter: 30 };
 
-test('one tenant takes half of the room, all together the whole', async () => {
+test('a tenant takes as much as it leaves, so that the next one finds room', async () => {
   const of = new Map([['bulk', 4]]);
   const limit = () => backlogLimit({ backlog: async () => of }, 10);
   await limit().check('bulk');
   of.set('bulk', 5);
   await expect(limit().check('bulk')).rejects.toMatchObject(full);
   await limit().check('other');
-  of.set('more', 5);
-  await expect(limit().check('other')).rejects.toMatchObject(full);
+  of.set('more', 2);
+  await limit().check('more');
+  of.set('more', 3);
+  await expect(limit().check('more')).rejects.toMatchObject(full);
+  await limit().check('other');
 });
 
 test('is counted once for all who ask at a time, and again after a while', async () => {

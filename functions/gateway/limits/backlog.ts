@@ -13,7 +13,10 @@ export interface Backlog {
   check(tenant: string): Promise<void>;
 }
 
-/** `max` of all tenants together; one of them takes half of it at most, so that others find room. */
+/**
+ * `max` of all tenants together. One of them takes as much as it leaves for others: half of it alone, a third beside another
+ * that does the same; so whoever has nothing waiting always finds room.
+ */
 export function backlogLimit(documents: Pick<DocumentStore, 'backlog'>, max: number): Backlog {
   let known: { of: ReadonlyMap<string, number>; all: number; until: number } | undefined;
   let reading: Promise<NonNullable<typeof known>> | undefined;
@@ -36,10 +39,10 @@ export function backlogLimit(documents: Pick<DocumentStore, 'backlog'>, max: num
   return {
     async check(tenant) {
       const { of, all } = await count();
-      if (all < max && (of.get(tenant) ?? 0) < Math.ceil(max / 2)) return;
+      if ((of.get(tenant) ?? 0) < max - all) return;
       throw new KnarrError(
         'too_many_requests',
-        `Too many documents wait to be indexed (KNARR_MAX_BACKLOG: ${max}, half of it for one tenant).`,
+        `Too many documents wait to be indexed (KNARR_MAX_BACKLOG: ${max}, of which a tenant takes as much as it leaves).`,
         { retryAfter: RETRY_S },
       );
     },

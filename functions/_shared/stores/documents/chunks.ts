@@ -85,7 +85,8 @@ export function chunks(
       if (affected === 0) return false;
       await database.query(
         `delete from outbox where tenant = $1 and subject = $2 collate "C" and data->'version' = to_jsonb($3::integer)
-           and name = 'document.accepted' and not data ? 'again'`,
+           and name = 'document.accepted' and not data ? 'again' and exists (select from versions
+             where tenant = $1 and document = $2 and version = $3 and state = 'indexed')`,
         [tenant, document, version],
       );
       // In a statement of its own: a replay takes letter and version the other way round.

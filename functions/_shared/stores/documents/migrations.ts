@@ -151,7 +151,9 @@ async function lettersOfADocument(db: Kysely<unknown>): Promise<void> {
 async function inFlight(db: Kysely<unknown>): Promise<void> {
   await sql`alter table versions add column sent_at timestamptz`.execute(db);
   await sql`create index versions_in_flight on versions (sent_at)
-    where state in ('accepted', 'chunked', 'embedded')`.execute(db);
+    where state in ('accepted', 'chunked', 'embedded') or (state = 'indexed' and sent_at > updated_at)`.execute(
+    db,
+  );
   await sql`create index versions_sent on versions (sent_at) where state = 'indexed'`.execute(db);
   await sql`create index outbox_documents on outbox (tenant, id) where name = 'document.accepted'`.execute(
     db,

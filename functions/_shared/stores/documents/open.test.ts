@@ -1,9 +1,11 @@
 import { describe, expect, test } from 'vitest';
 import { postgresMissing, startPostgres } from '../../../../test/support/postgres.ts';
+import { migrate } from '../sql/migrate.ts';
 import { openPGlite } from '../sql/pglite.ts';
 import { openPostgres } from '../sql/postgres.ts';
 import { GENERATION, given, using } from './contract/fixtures.ts';
 import { documentStoreContract } from './contract.ts';
+import { migrations } from './migrations.ts';
 import { createDocumentStore } from './open.ts';
 
 const claimMs = 400;
@@ -72,6 +74,30 @@ test('so many documents are on their way at once; what is no document goes by', 
       "update versions set sent_at = sent_at - interval '61 seconds' where document = 'd'",
     );
     expect(await claim()).toEqual(['document.accepted e']);
+    // So is what is indexed and asked for again, until it has been read.
+    const { finish } = using(() => store);
+    const ref = (document: string) => ({ tenant: 't', document, version: 1 });
+    for (const document of ['c', 'd', 'e']) await finish(ref(document));
+    await store.redrive(['a', 'c', 'd'].map(ref));
+    expect(await claim()).toHaveLength(2);
+    expect(await claim()).toEqual([]);
+    await finish(ref('a'));
+    expect(await claim()).toHaveLength(1);
+  } finally {
+    await database.close();
+  }
+});
+
+test('a release that knows less than the one before it leaves what that has done', async () => {
+  const database = await openPGlite();
+  try {
+    await createDocumentStore(database);
+    const names = Object.keys(migrations).sort();
+    const older = Object.fromEntries(Object.entries(migrations).filter(([name]) => name !== names.at(-1)));
+    await migrate(database, 'documents', older);
+    await migrate(database, 'documents', migrations);
+    const { rows } = await database.query<{ name: string }>('select name from documents_migrations');
+    expect(rows.map(({ name }) => name).sort()).toEqual(names);
   } finally {
     await database.close();
   }
@@ -127,10 +153,10 @@ describe.skipIf(missing)(`with a server${missing ? `: ${missing}` : ''}`, () => 
       expect([await stateOf(a), await stateOf(b)]).toEqual(['accepted', 'accepted']);
       expect(await store.version(a)).toMatchObject({ generation: GENERATION });
       await drain('t');
-      expect(await store.goOnRebuilding()).toEqual({ sent: 2, more: true });
+      expect(await store.goOnRebuilding()).toEqual({ sent: 2, waits: false, more: true });
       expect((await drain('t')).map(({ subject }) => subject)).toEqual(['a', 'b']);
       expect(await store.version(a)).toMatchObject({ generation: 'new' });
-      expect(await store.goOnRebuilding()).toEqual({ sent: 0, more: false });
+      expect(await store.goOnRebuilding()).toEqual({ sent: 0, waits: false, more: false });
     } finally {
       await database.close();
       await server.stop();

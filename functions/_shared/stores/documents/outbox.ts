@@ -75,6 +75,9 @@ export interface OutboxLimits {
 /** What was sent longer ago and has not ended is slow or lost, and makes room for others; milliseconds. */
 const IN_FLIGHT_MS = 60_000;
 
+/** As the index has it: what is indexed is on its way again until it has been read. */
+const IN_FLIGHT =
+  "(state in ('accepted', 'chunked', 'embedded') or (state = 'indexed' and sent_at > updated_at))";
 const UNCLAIMED = '(claimed_until is null or claimed_until < now())';
 
 /**
@@ -88,7 +91,7 @@ const CLAIM = `
     select (select min(o.tenant) from outbox o where o.tenant > t.tenant) from tenants t where t.tenant is not null),
   in_flight as (
     select tenant, count(*)::integer as documents from versions
-    where state in ('accepted', 'chunked', 'embedded') and sent_at > now() - $4::float8 * interval '1 millisecond'
+    where ${IN_FLIGHT} and sent_at > now() - $4::float8 * interval '1 millisecond'
     group by tenant),
   waiting as (
     select o.id, o.is_document,
@@ -136,7 +139,7 @@ export function outbox(
          sent as (
            select v.tenant, v.document, v.version from versions v
            join gone g on v.tenant = g.tenant and v.document = g.subject and to_jsonb(v.version) = g.data->'version'
-           where v.state in ${UNFINISHED} for update of v skip locked)
+           where v.state in ${UNFINISHED} or (v.state = 'indexed' and g.data ? 'again') for update of v skip locked)
          update versions v set sent_at = now() from sent s
          where v.tenant = s.tenant and v.document = s.document and v.version = s.version`,
         [ids],
@@ -155,7 +158,8 @@ export function outbox(
 
     async backlog() {
       const { rows } = await database.query<{ tenant: string; documents: number }>(
-        `select tenant, count(*)::integer as documents from versions where state in ${UNFINISHED} group by tenant`,
+        `select tenant, count(*)::integer as documents from versions
+         where state in ${UNFINISHED} and not rebuilding group by tenant`,
       );
       return new Map(rows.map(({ tenant, documents }) => [tenant, documents]));
     },

@@ -154,7 +154,7 @@ export interface DocumentStore {
   releaseOutbox(ids: string[]): Promise<void>;
   /** Rows that wait to be published or acknowledged, of all tenants. */
   outboxSize(): Promise<number>;
-  /** How many versions of each tenant have not ended. */
+  /** How many versions of each tenant have not ended, but for those that a rebuild moves. */
   backlog(): Promise<ReadonlyMap<string, number>>;
   /** How things stand, of all tenants; `oldestMs`: how long the version that stands longest has not moved, milliseconds. */
   queues(): Promise<{ unfinished: number; oldestMs: number; outbox: number; deadLetters: number }>;
@@ -184,12 +184,13 @@ export interface DocumentStore {
   /**
    * The next batch of a rebuild that was begun: sends off its `indexed` versions, to be read, embedded and indexed afresh;
    * those of another generation move, and are `accepted` until they are there. About so many documents and chunks. `sent`:
-   * how many; `more`: whether something is left. Safe with several at once.
+   * how many; `more`: whether something is left. With so many of the tenant's documents `waiting` in the outbox nothing is
+   * sent, so that what it writes meanwhile does not come behind them all: then `waits`. Safe with several at once.
    */
   goOnRebuilding(
     of?: { tenant?: string | undefined; collection?: string | undefined },
-    batch?: { documents?: number; chunks?: number },
-  ): Promise<{ sent: number; more: boolean }>;
+    batch?: { documents?: number; chunks?: number; waiting?: number },
+  ): Promise<{ sent: number; waits: boolean; more: boolean }>;
 
   /** Chunks of `indexed` heads, of all tenants, in order: what the vector store should hold. */
   expectedChunks(after: ChunkPosition | undefined, limit: number): Promise<ExpectedChunk[]>;

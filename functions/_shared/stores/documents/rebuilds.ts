@@ -37,25 +37,49 @@ export function rebuilds(database: Database): Pick<DocumentStore, 'beginRebuild'
       );
     },
 
-    async goOnRebuilding({ tenant, collection } = {}, { documents = 200, chunks = 10_000 } = {}) {
+    async goOnRebuilding(
+      { tenant, collection } = {},
+      { documents = 200, chunks = 10_000, waiting = 1000 } = {},
+    ) {
       const which = [tenant ?? null, collection ?? null];
+      let waits = false;
       const sent = await database.transaction(async (tx) => {
         const { rows } = await tx.query<Rebuild>(
           `select tenant, collection, generation, done_to from rebuilds where ${OF}
            order by gone_on_at limit 1 for update`,
           which,
         );
-        return rows[0] ? batch(tx, rows[0], documents, chunks) : 0;
+        const [rebuild] = rows;
+        if (!rebuild) return 0;
+        waits = await hasWaiting(tx, rebuild.tenant, waiting);
+        if (!waits) return batch(tx, rebuild, documents, chunks);
+        // The next time another one's turn comes first.
+        await tx.query(`update rebuilds set gone_on_at = clock_timestamp() where ${SAME}`, [
+          rebuild.tenant,
+          rebuild.collection,
+        ]);
+        return 0;
       });
       const { rows } = await database.query<{ more: boolean }>(
         `select exists (select from rebuilds where ${OF}) as more`,
         which,
       );
-      return { sent, more: rows[0]?.more ?? false };
+      return { sent, waits, more: rows[0]?.more ?? false };
     },
   };
 }
 
+/** Whether so many documents of the tenant wait in the outbox: what is written meanwhile comes behind them. */
+async function hasWaiting(tx: Queryable, tenant: string, most: number): Promise<boolean> {
+  const { rows } = await tx.query<{ count: number }>(
+    `select count(*)::integer as count from (
+       select from outbox where tenant = $1 and name = 'document.accepted' limit $2) as waiting`,
+    [tenant, most],
+  );
+  return (rows[0]?.count ?? 0) >= most;
+}
+
+const SAME = 'tenant = $1 and collection = $2';
 const OF = '($1::text is null or tenant = $1) and ($2::text is null or collection = $2)';
 const IN_BATCH = `tenant = $1 and collection = $2 and document > $3 and document <= $4 and ${STANDING}`;
 

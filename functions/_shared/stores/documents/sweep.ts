@@ -60,7 +60,7 @@ const STUCK = `
   overtaken as (
     select tenant, document, version from due
     where sent_at is null
-      or sent_at < (select max(sent_at) from versions where state = 'indexed') - $1::float8 / 4 * interval '1 millisecond'
+      or sent_at < (select max(sent_at) from versions where state = 'indexed' and updated_at >= sent_at) - $1::float8 / 4 * interval '1 millisecond'
     limit $2),
   foremost as (select tenant, document, version from due order by sent_at limit $3),
   undeleted as (

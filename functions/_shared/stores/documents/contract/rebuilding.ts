@@ -88,7 +88,7 @@ export function rebuildingContract(store: () => DocumentStore): void {
       await store().beginRebuild(of);
       expect(await active()).toEqual({ generation, rebuilding: true });
       expect([await missed(), await drain(tenant)]).toEqual([5, []]);
-      expect(await store().goOnRebuilding({ tenant }, two)).toEqual({ sent: 2, more: true });
+      expect(await store().goOnRebuilding({ tenant }, two)).toEqual({ sent: 2, waits: false, more: true });
       expect((await drain(tenant)).map(({ subject }) => subject)).toEqual(['a', 'b']);
       expect(await stateOf({ tenant, document: 'b', version: 1 })).toBe('accepted');
       expect(await store().version({ tenant, document: 'c', version: 1 })).toMatchObject({
@@ -117,7 +117,7 @@ export function rebuildingContract(store: () => DocumentStore): void {
       expect((await drain(tenant)).map(({ subject }) => subject)).toEqual(['c', 'e']);
       expect(await stateOf({ tenant, document: 'e', version: 2 })).toBe('indexed');
       expect(await missed()).toBe(1);
-      expect(await store().goOnRebuilding({ tenant })).toEqual({ sent: 0, more: false });
+      expect(await store().goOnRebuilding({ tenant })).toEqual({ sent: 0, waits: false, more: false });
     });
 
     test('asked for again goes on; asked for another generation begins anew, and all end in that', async () => {
@@ -146,10 +146,10 @@ export function rebuildingContract(store: () => DocumentStore): void {
       await drain(tenant);
       await store().beginRebuild({ tenant, generation: GENERATION });
       const batch = (chunks: number) => store().goOnRebuilding({ tenant }, { chunks });
-      expect(await batch(1)).toEqual({ sent: 1, more: true });
-      expect(await batch(4)).toEqual({ sent: 2, more: true });
-      expect(await batch(4)).toEqual({ sent: 1, more: true });
-      expect(await batch(4)).toEqual({ sent: 0, more: false });
+      expect(await batch(1)).toEqual({ sent: 1, waits: false, more: true });
+      expect(await batch(4)).toEqual({ sent: 2, waits: false, more: true });
+      expect(await batch(4)).toEqual({ sent: 1, waits: false, more: true });
+      expect(await batch(4)).toEqual({ sent: 0, waits: false, more: false });
     });
 
     test('is done once by many', async () => {
@@ -163,6 +163,19 @@ export function rebuildingContract(store: () => DocumentStore): void {
       // Whoever came when all was done began it once more, and found everything in the outbox.
       expect(sent.reduce((sum, part) => sum + part)).toBe(12);
       expect((await drain(tenant)).map(({ subject }) => subject).sort()).toEqual([...names].sort());
+    });
+
+    test('waits while much of the tenant waits, and does not count as what it has waiting', async () => {
+      const tenant = newTenant();
+      await indexed(given(tenant, 'a'));
+      await store().accept(given(tenant, 'waiting'));
+      await store().beginRebuild({ tenant, generation: 'other.8.c16o0' });
+      const full = { waiting: 1 };
+      expect(await store().goOnRebuilding({ tenant }, full)).toEqual({ sent: 0, waits: true, more: true });
+      await drain(tenant);
+      expect(await store().goOnRebuilding({ tenant }, full)).toMatchObject({ sent: 2, waits: false });
+      expect((await store().backlog()).has(tenant)).toBe(false);
+      while ((await store().goOnRebuilding({ tenant })).more);
     });
 
     test('what the vector store should hold comes in order, in pages', async () => {
