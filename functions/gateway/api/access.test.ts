@@ -13,11 +13,7 @@ describe('with keys', () => {
   let admin: Ask;
   beforeAll(async () => {
     guarded = await openGuarded();
-    [reader, writer, admin] = [
-      await guarded.caller('reader'),
-      await guarded.caller('writer'),
-      await guarded.caller('admin'),
-    ];
+    ({ reader, writer, admin } = await guarded.roles());
   });
   afterAll(() => guarded?.gateway.close());
 

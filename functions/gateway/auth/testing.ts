@@ -30,7 +30,13 @@ export async function openGuarded(
     return (method: string, path: string, body?: unknown, init?: RequestInit) =>
       ask(token, method, path, body, init);
   };
-  return { gateway, ask, key, caller };
+  /** A caller of each role. */
+  const roles = async () => ({
+    reader: await caller('reader'),
+    writer: await caller('writer'),
+    admin: await caller('admin'),
+  });
+  return { gateway, ask, key, caller, roles };
 }
 export type Guarded = Awaited<ReturnType<typeof openGuarded>>;
 export type Ask = Awaited<ReturnType<Guarded['caller']>>;

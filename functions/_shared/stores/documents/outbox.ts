@@ -6,6 +6,9 @@ import type { OutboxEntry, Said } from './records.ts';
 import type { Tables } from './tables.ts';
 import { jsonb } from './text.ts';
 
+/** States of a version that has not ended, as SQL. */
+export const UNFINISHED = "('accepted', 'chunked', 'embedded')";
+
 /** Says something when, and only when, the transaction commits. */
 export async function putOutbox(
   db: Kysely<Tables>,
@@ -47,8 +50,6 @@ export async function putAgain(
   );
   return rows[0]?.count ?? 0;
 }
-
-const UNFINISHED = "('accepted', 'chunked', 'embedded')";
 
 /** Whether an event of the version `v` waits in the outbox. */
 export const WAITS = `exists (select from outbox o where o.tenant = v.tenant and o.subject = v.document

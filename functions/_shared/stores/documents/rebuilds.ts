@@ -81,7 +81,7 @@ async function hasWaiting(tx: Queryable, tenant: string, most: number): Promise<
 
 const SAME = 'tenant = $1 and collection = $2';
 const OF = '($1::text is null or tenant = $1) and ($2::text is null or collection = $2)';
-const IN_BATCH = `tenant = $1 and collection = $2 and document > $3 and document <= $4 and ${STANDING}`;
+const IN_BATCH = `${SAME} and document > $3 and document <= $4 and ${STANDING}`;
 
 /** The next documents of a rebuild that is held by the transaction; of chunks about so many. Returns how many were sent off. */
 async function batch(tx: Queryable, rebuild: Rebuild, documents: number, chunks: number): Promise<number> {
@@ -97,17 +97,18 @@ async function batch(tx: Queryable, rebuild: Rebuild, documents: number, chunks:
   );
   const last = rows[0]?.last ?? null;
   if (last === null) {
-    await tx.query('delete from rebuilds where tenant = $1 and collection = $2', [tenant, collection]);
+    await tx.query(`delete from rebuilds where ${SAME}`, [tenant, collection]);
     return 0;
   }
   const range = [tenant, collection, done_to, last];
   await move(tx, [...range, generation]);
   const condition = `(state = 'indexed' or (state = 'accepted' and rebuilding)) and ${IN_BATCH}`;
   const sent = await putAgain(tx, condition, range, { afresh: true });
-  await tx.query(
-    'update rebuilds set done_to = $3, gone_on_at = clock_timestamp() where tenant = $1 and collection = $2',
-    [tenant, collection, last],
-  );
+  await tx.query(`update rebuilds set done_to = $3, gone_on_at = clock_timestamp() where ${SAME}`, [
+    tenant,
+    collection,
+    last,
+  ]);
   return sent;
 }
 
