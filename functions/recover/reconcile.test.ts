@@ -4,6 +4,7 @@ import type { Drift } from '../_shared/contracts.ts';
 import { emit, toCloudEvent } from '../_shared/events.ts';
 import { pointId } from '../_shared/ids.ts';
 import { runStage } from '../_shared/runtime/run.ts';
+import { given } from '../_shared/stores/documents/contract/fixtures.ts';
 import { createDocumentStore } from '../_shared/stores/documents/open.ts';
 import type { DocumentStore } from '../_shared/stores/documents/port.ts';
 import type { StoredChunk } from '../_shared/stores/documents/records.ts';
@@ -72,20 +73,8 @@ const pointOf = (document: string, version: number, { chunk, text, headings }: S
 const scope = { tenant: 'acme', collection: 'default', generation: GENERATION, dimensions: 4 };
 
 async function indexed(document: string, texts: readonly string[]): Promise<Point[]> {
-  const { version } = await documents.accept({
-    tenant: 'acme',
-    document,
-    collection: 'default',
-    generation: GENERATION,
-    title: null,
-    uri: null,
-    contentType: 'text/plain',
-    contentHash: texts.join(),
-    bytes: 1,
-    original: `acme/${texts.join()}`,
-    metadata: {},
-    acl: ['*'],
-  });
+  const content = given('acme', document, texts.join(), { generation: GENERATION });
+  const { version } = await documents.accept(content);
   const ref = { tenant: 'acme', document, version };
   const chunks = chunksOf(texts);
   await documents.saveChunks(ref, { title: null, chunks });
