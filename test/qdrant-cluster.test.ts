@@ -2,9 +2,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { checkReplicas } from '../functions/_local/cluster/qdrant.ts';
 import { pointId } from '../functions/_shared/ids.ts';
+import { mulberry32 } from '../functions/_shared/random.ts';
 import type { Point, VectorScope, VectorStore } from '../functions/_shared/stores/vectors/port.ts';
 import { openQdrantVectors } from '../functions/_shared/stores/vectors/qdrant/store.ts';
-import { mulberry32 } from '../functions/_shared/stores/vectors/testing.ts';
 import { freePort } from './support/ports.ts';
 import { qdrantProgramMissing, qdrantSettings, startQdrant, type TestQdrant } from './support/qdrant.ts';
 

@@ -14,7 +14,8 @@ test('the variable holds one secret or several, or says that there is none', () 
   expect(read('')).toBe(undefined);
   expect(read(NEW)).toEqual([NEW]);
   expect(read(`${NEW}, ${OLD}`)).toEqual([NEW, OLD]);
-  expect(read('none')).toEqual([]);
+  expect(read('none')).toEqual(['none']);
+  expect(read(`${NEW},none`)).toEqual([NEW, 'none']);
 });
 
 test.each(['short', 'o'.repeat(31), `${NEW},`, `${NEW},short`, 'None', ' '])(
@@ -24,6 +25,21 @@ test.each(['short', 'o'.repeat(31), `${NEW},`, `${NEW},short`, 'None', ' '])(
     expect(() => read(text)).toThrow(message);
   },
 );
+
+test('between none and one, stages prove themselves and believe everybody', () => {
+  const step = [NEW, 'none'];
+  const claims = ['acme', '*', null];
+  const proof = proveCall(step, claims);
+  expect(proof).toBe(proveCall(key, claims));
+  expect(proveCall(['none'], claims)).toBe(undefined);
+  for (const given of [proof ?? '', 'wrong', null]) {
+    expect(outcomeOf(() => checkCall(step, claims, given))).toBe('believed');
+  }
+  const said = toCloudEvent('gateway', emit('timer.fired', 'sweep', { task: 'sweep' }), { tenant: 'acme' });
+  expect(outcomeOf(() => checkEvent(step, { ...said, type: eventType('document.accepted') }))).toBe(
+    'believed',
+  );
+});
 
 test('the secret is never shown', () => {
   expect(redact({ key: stageKeyKnob }, { key })).toEqual({ KNARR_STAGE_KEY: '***' });
@@ -71,7 +87,7 @@ describe('a call', () => {
   });
 
   test('without a key needs none, and claims nothing by one', () => {
-    for (const open of [undefined, []]) {
+    for (const open of [undefined, ['none']]) {
       expect(outcomeOf(() => checkCall(open, claims, null))).toBe('believed');
       expect(proveCall(open, claims)).toBe(undefined);
     }
@@ -155,7 +171,7 @@ describe('an event', () => {
   });
 
   test('is not signed, and not asked for it, without a key', () => {
-    for (const open of [undefined, []]) {
+    for (const open of [undefined, ['none']]) {
       const plain = event();
       expect(signEvent(open, plain)).toBe(plain);
       expect(outcomeOf(() => checkEvent(open, plain))).toBe('believed');

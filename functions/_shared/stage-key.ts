@@ -7,34 +7,34 @@ import { type CloudEvent, type EventName, eventName } from './events.ts';
 /**
  * What stages prove to each other that they are stages with: Knative's ingress, its activator and the Broker carry
  * requests of anybody in the cluster. Of several secrets the first one proves and all are believed, so that one can follow
- * the other; with none nothing is proven, and whoever reaches a port is believed.
+ * the other. With `none` among them whoever reaches a port is believed, too.
  */
 export type StageKey = readonly string[];
 
 const MIN_LENGTH = 32;
-const CHECK_NOTHING = 'none';
+const ANYBODY = 'none';
 
 export const stageKeyKnob = knob(
   'KNARR_STAGE_KEY',
   z
     .string()
     .transform((text, context): StageKey => {
-      if (text === CHECK_NOTHING) return [];
       const secrets = text.split(',').map((secret) => secret.trim());
-      if (secrets.every((secret) => secret.length >= MIN_LENGTH)) return secrets;
+      if (secrets.every((secret) => secret === ANYBODY || secret.length >= MIN_LENGTH)) return secrets;
       const message = `expected ${MIN_LENGTH} characters or more, such as "openssl rand -hex 32" gives`;
       context.addIssue({ code: 'custom', message });
       return z.NEVER;
     })
     .optional()
     .meta({ title: `${MIN_LENGTH} characters or more` }),
-  `Shared by all stages, by which they tell each other's calls and events from anybody else's. Several, separated by commas: the first one proves, all are believed. Without it whoever reaches the stage is believed; on Knative the stage then does not start, unless it is \`${CHECK_NOTHING}\`.`,
+  `Shared by all stages, by which they tell each other's calls and events from anybody else's. Several, separated by commas: the first one proves, all are believed. Without it whoever reaches the stage is believed; on Knative the stage then does not start, unless it is \`${ANYBODY}\`. With \`${ANYBODY}\` behind a secret a stage proves and believes everybody: the step between none and one.`,
   { secret: true },
 );
 
 /** Proof of what is said: HMAC-SHA256, base64url; undefined without a key. */
 function prove(key: StageKey | undefined, said: readonly unknown[]): string | undefined {
-  return key?.[0] === undefined ? undefined : macOf(key[0], JSON.stringify(said));
+  const secret = key?.find((each) => each !== ANYBODY);
+  return secret === undefined ? undefined : macOf(secret, JSON.stringify(said));
 }
 
 function isProven(key: StageKey, proof: unknown, said: readonly unknown[]): boolean {
@@ -50,6 +50,8 @@ function isProven(key: StageKey, proof: unknown, said: readonly unknown[]): bool
 const macOf = (secret: string, text: string): string =>
   createHmac('sha256', secret).update(text).digest('base64url');
 
+const checks = (key: StageKey | undefined): key is StageKey => key !== undefined && !key.includes(ANYBODY);
+
 /** Values of a call's headers, as they are sent; null: not there. */
 export type Claims = readonly (string | null)[];
 
@@ -59,7 +61,7 @@ export const proveCall = (key: StageKey | undefined, claims: Claims): string | u
 
 /** Throws `unauthenticated` unless a stage makes the call. */
 export function checkCall(key: StageKey | undefined, claims: Claims, proof: string | null): void {
-  if (key === undefined || key.length === 0 || isProven(key, proof, ['call', ...claims])) return;
+  if (!checks(key) || isProven(key, proof, ['call', ...claims])) return;
   throw stranger('Only stages may call this one, with a proof by KNARR_STAGE_KEY.');
 }
 
@@ -77,7 +79,7 @@ export function signEvent(key: StageKey | undefined, event: CloudEvent): CloudEv
 /** Throws `unauthenticated` for an event of a type that stages say, unless one of them has said it. */
 export function checkEvent(key: StageKey | undefined, event: CloudEvent): void {
   const name = eventName(event.type);
-  if (key === undefined || key.length === 0 || name === undefined || BY_OTHERS.includes(name)) return;
+  if (!checks(key) || name === undefined || BY_OTHERS.includes(name)) return;
   // Stages say JSON: bytes would only be costly to write out.
   if (!(event.data instanceof Uint8Array) && isProven(key, event[EVENT_PROOF], saidBy(event))) return;
   throw stranger(`No stage has said this: ${EVENT_PROOF} does not prove it by KNARR_STAGE_KEY.`);

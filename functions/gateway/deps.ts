@@ -12,7 +12,7 @@ import { type AuthConfig, type Authenticator, createAuthenticator } from './auth
 import { openDenials } from './denials.ts';
 import type { limitKnobs, uriKnobs } from './knobs.ts';
 import { backlogLimit } from './limits/backlog.ts';
-import { type Bodies, bodies } from './limits/bodies.ts';
+import { bodies } from './limits/bodies.ts';
 import type { quotaKnobs } from './limits/knobs.ts';
 import { tenantLimits } from './limits/tenants.ts';
 import type { QuestionStages } from './rag/pipeline.ts';
@@ -25,7 +25,6 @@ export interface GatewayDeps extends AcceptDeps {
   stages: QuestionStages;
   reconcile: StageClient<ReconcileInput, Drift>;
   limits: Limits;
-  bodies: Bodies;
   /** Absent: there is no authentication, and only this machine may ask. */
   authenticator: Authenticator | undefined;
   /** Aborted at shutdown: event streams end, so that the server can. */

@@ -25,6 +25,16 @@ const Begun = z.strictObject({ drift: Drift.omit({ next: true }), place: Place }
 export const cursorOf = ({ drift, place }: Progress): string | undefined =>
   place && toCursor([JSON.stringify({ drift, place })]);
 
+/** Whether {@link compare} can go on from it: a cursor of another release may be none. */
+export function isCursor(cursor: string): boolean {
+  try {
+    begun(cursor);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 function begun(cursor: string): z.infer<typeof Begun> {
   const [text = ''] = fromCursor(cursor, 1);
   try {

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import type { z } from 'zod';
 import {
   type CloudEvent,
@@ -23,6 +23,8 @@ import { createRecover, stage } from './index.ts';
 let database: Database;
 let documents: DocumentStore;
 let running: RunningStage<RecoverInput, RecoverOutput>;
+/** The same with a relay of its own. */
+let relaying: typeof running;
 const metrics = createMetrics();
 beforeAll(async () => {
   database = await openPGlite();
@@ -42,6 +44,8 @@ beforeAll(async () => {
   };
   const deps = createRecover({ documents, vectors, originals }, limits, metrics);
   running = runStage(stage, deps, { log: createLogger('silent') });
+  const relay = { wake() {}, stop: async () => {} };
+  relaying = runStage(stage, { ...deps, relay }, { log: createLogger('silent') });
 });
 afterAll(() => database?.close());
 
@@ -64,11 +68,12 @@ const list = async (tenant: string, page: { limit?: number; cursor?: string | un
 
 /** What a sweep says, after everything that waited in the outbox was lost. */
 async function sweep(): Promise<CloudEvent[]> {
-  await documents.ackOutbox((await documents.claimOutbox(1000)).map(({ id }) => id));
-  return deliver(
-    toCloudEvent('timer', emit('timer.fired', 'sweep', { task: 'sweep' }), { tenant: 'system' }),
-  );
+  await emptyOutbox();
+  return deliver(timer());
 }
+const emptyOutbox = async () => documents.ackOutbox((await documents.claimOutbox(1000)).map(({ id }) => id));
+const timer = () =>
+  toCloudEvent('timer', emit('timer.fired', 'sweep', { task: 'sweep' }), { tenant: 'system' });
 
 async function accepted(tenant: string) {
   const { document, version, collection } = await documents.accept({
@@ -152,6 +157,25 @@ test('a sweep of all tenants says of each document whose it is', async () => {
     tenants.map((tenant) => ['dev.knarr.document.failed.v1', tenant, `${tenant}/a`]),
   );
   expect(new Set(failed.map(({ id }) => id)).size).toBe(2);
+});
+
+test('a timer keeps the relay awake while events wait, but not what has failed from being said', async () => {
+  const { signal } = new AbortController();
+  await accepted('hopeless');
+  await sweep();
+  await emptyOutbox();
+  await accepted('waits');
+  const failed = await relaying.receive(timer(), signal);
+  expect(failed.map(({ tenant }) => tenant)).toContain('hopeless');
+  let isOver = false;
+  const second = relaying.receive(timer(), signal).finally(() => {
+    isOver = true;
+  });
+  const looks = vi.spyOn(documents, 'hasOutbox');
+  await vi.waitUntil(() => looks.mock.calls.length > 0, 10_000);
+  expect(isOver).toBe(false);
+  await emptyOutbox();
+  expect(await second).toEqual([]);
 });
 
 test('a sweep tells how things stand', async () => {

@@ -88,7 +88,7 @@ const STAY_MS = 270_000;
 async function stayWhileEventsWait({ deps, signal }: Context<RecoverDeps>): Promise<void> {
   if (deps.relay === undefined) return;
   const until = Date.now() + STAY_MS;
-  while (Date.now() < until && !signal.aborted && (await deps.documents.outboxSize()) > 0) {
+  while (Date.now() < until && !signal.aborted && (await deps.documents.hasOutbox())) {
     await sleep(1000, undefined, { signal }).catch(() => {});
   }
 }
@@ -101,7 +101,8 @@ export async function onTimer(
   await refresh(context.deps);
   if (task === 'sweep') {
     const failed = await sweepAlone(context);
-    await stayWhileEventsWait(context);
+    // What has ended is said at once: this answer says it.
+    if (failed.length === 0) await stayWhileEventsWait(context);
     return failed;
   }
   await tick(context, { begin: task === 'reconcile' });

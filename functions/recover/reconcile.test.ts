@@ -245,6 +245,14 @@ test('a tick that was killed is gone on from, by one at a time, and shows no hal
   expect((await documents.lastComparison())?.drift).toMatchObject({ ...FOUND, missing: 2 });
 });
 
+test('a tick begins anew where another release has left a place that this one cannot read', async () => {
+  await drifted();
+  const claimed = await documents.claimComparison({ begin: true, claimMs: 60_000 });
+  await documents.keepComparison(claimed?.claim ?? '', { cursor: 'of another release', claimMs: 0 });
+  await tick('resume');
+  expect((await documents.lastComparison())?.drift).toMatchObject({ ...FOUND, missing: 2 });
+});
+
 test('a sweep dead-letters what is without hope, and removes originals of nothing', async () => {
   const ref = { tenant: 'acme', document: 'stuck', version: 1 };
   await documents.touchOriginal('acme', 'acme/never');

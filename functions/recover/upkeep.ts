@@ -1,7 +1,7 @@
 import { DRIFT_KINDS, type Drift } from '../_shared/contracts.ts';
 import type { Context } from '../_shared/stage.ts';
 import type { DocumentStore } from '../_shared/stores/documents/port.ts';
-import { compare, cursorOf } from './comparison.ts';
+import { compare, cursorOf, isCursor } from './comparison.ts';
 import type { ReconcileDeps } from './reconcile.ts';
 
 /** How long one call or one tick works; it always does one part. */
@@ -53,7 +53,8 @@ async function compareOn(work: Work, { begin, until }: { begin: boolean; until: 
   const { documents, pace } = work.deps;
   const claimed = await documents.claimComparison({ begin, claimMs: CLAIM_MS });
   if (!claimed) return;
-  const { claim, cursor } = claimed;
+  const { claim } = claimed;
+  const cursor = claimed.cursor !== undefined && isCursor(claimed.cursor) ? claimed.cursor : undefined;
   for await (const progress of compare(work, { repair: true, cursor, pageSize: pace.pageSize })) {
     const next = cursorOf(progress);
     const isOver = next === undefined || Date.now() >= until;

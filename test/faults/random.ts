@@ -1,4 +1,6 @@
-/** A seeded stream of random numbers (mulberry32): the same seed, the same run. */
+import { mulberry32 } from '../../functions/_shared/random.ts';
+
+/** A seeded stream of random numbers: the same seed, the same run. */
 export interface Random {
   /** In [0, 1). */
   next(): number;
@@ -10,14 +12,7 @@ export interface Random {
 }
 
 export function seeded(seed: number): Random {
-  let state = seed >>> 0;
-  const next = () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let t = state;
-    t = Math.imul(t ^ (t >>> 15), t | 1);
-    t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
-    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
-  };
+  const next = mulberry32(seed);
   const below = (limit: number) => Math.floor(next() * limit);
   return {
     next,

@@ -7,6 +7,7 @@ import type { Relay } from '../../_shared/outbox.ts';
 import type { Acceptance, Idempotency } from '../../_shared/stores/documents/port.ts';
 import { type OriginalStore, originalKey } from '../../_shared/stores/originals/port.ts';
 import type { Backlog } from '../limits/backlog.ts';
+import type { Bodies, Room } from '../limits/bodies.ts';
 import { documentType } from './media.ts';
 import { type Description, decodeBase64, type Submission } from './submission.ts';
 import { fetchUri, type UriLimits } from './uri.ts';
@@ -21,6 +22,7 @@ import {
 } from './writer.ts';
 
 export interface AcceptDeps extends WriteDeps {
+  bodies: Bodies;
   backlog: Backlog;
   originals: OriginalStore;
   relay: Relay;
@@ -56,15 +58,16 @@ export interface Incoming {
   collection: string;
 }
 
-/** Reads the content of a JSON submission: from its text, its base64 or its URI. */
+/** Reads the content of a JSON submission: from its text, its base64 or its URI, for which it takes room. */
 export async function readSubmission(
   submission: Submission,
   deps: Pick<AcceptDeps, 'uri'>,
+  room: Room,
   signal: AbortSignal,
 ): Promise<Incoming> {
   const { text, data, uri, content_type: given, ...description } = submission;
   if (uri !== undefined) {
-    const { content, contentType, url } = await fetchUri(uri, deps.uri, signal);
+    const { content, contentType, url } = await fetchUri(uri, deps.uri, room, signal);
     return { ...description, uri, content, contentType: documentType(given ?? contentType, url.pathname) };
   }
   if (data !== undefined) {

@@ -22,5 +22,16 @@ export async function acceptEvent(
   const repeats = { idempotencyKey: uuidv5('submitted', source, id), keyAlone: true, time };
   const earlier = await deps.documents.acceptedUnder(writer.tenant, keyOf(repeats, writer));
   if (earlier) return earlier;
-  return accept(document, await readSubmission(submission, deps, signal), writer, deps, repeats);
+  const room = deps.bodies.open();
+  try {
+    return await accept(
+      document,
+      await readSubmission(submission, deps, room, signal),
+      writer,
+      deps,
+      repeats,
+    );
+  } finally {
+    room.end();
+  }
 }

@@ -5,8 +5,9 @@ import type { AddressInfo } from 'node:net';
 import { Readable } from 'node:stream';
 import { createGzip, gzipSync } from 'node:zlib';
 import { afterEach, expect, test } from 'vitest';
+import { bodies } from '../limits/bodies.ts';
 import { addressGuard } from './addresses.ts';
-import { fetchUri } from './uri.ts';
+import { fetchUri, type UriLimits } from './uri.ts';
 
 const servers: ReturnType<typeof createServer>[] = [];
 afterEach(() => {
@@ -26,7 +27,9 @@ const limits = (allow: string[], maxBytes = 10_000) => ({
   maxBytes,
   timeoutMs: 60_000,
 });
-const never = new AbortController().signal;
+const plenty = () => bodies(Number.POSITIVE_INFINITY).open();
+const read = (uri: string, given: UriLimits, signal = new AbortController().signal) =>
+  fetchUri(uri, given, plenty(), signal);
 
 test('reads a document through redirects, decompressed', async () => {
   const host = await served((request, response) => {
@@ -36,7 +39,7 @@ test('reads a document through redirects, decompressed', async () => {
         .writeHead(200, { 'content-type': 'text/plain', 'content-encoding': 'gzip' })
         .end(gzipSync('# Knarr'));
   });
-  const fetched = await fetchUri(`http://${host}/old`, limits(['127.0.0.0/8']), never);
+  const fetched = await read(`http://${host}/old`, limits(['127.0.0.0/8']));
   expect(Buffer.from(fetched.content).toString()).toBe('# Knarr');
   expect(fetched).toMatchObject({ contentType: 'text/plain', url: { pathname: '/new.md' } });
 });
@@ -49,7 +52,7 @@ test('refuses what is larger than allowed, also after decompression', async () =
     else response.writeHead(200).end(Buffer.alloc(10_001));
   });
   for (const path of ['/bomb', '/plain']) {
-    await expect(fetchUri(`http://${host}${path}`, limits(['127.0.0.1']), never)).rejects.toMatchObject({
+    await expect(read(`http://${host}${path}`, limits(['127.0.0.1']))).rejects.toMatchObject({
       code: 'too_large',
     });
   }
@@ -67,7 +70,7 @@ test.each([
   'http://0.0.0.0/',
   'http://localhost/',
 ])('refuses %s, which is not public', async (uri) => {
-  await expect(fetchUri(uri, limits([]), never)).rejects.toMatchObject({ code: 'forbidden' });
+  await expect(read(uri, limits([]))).rejects.toMatchObject({ code: 'forbidden' });
 });
 
 test('a redirect to an address that is not public reaches nobody', async () => {
@@ -79,22 +82,22 @@ test('a redirect to an address that is not public reaches nobody', async () => {
   const outside = await served((_, response) =>
     response.writeHead(302, { location: `http://${inside.replace('127.0.0.1', '127.0.0.2')}/` }).end(),
   );
-  await expect(fetchUri(`http://${outside}/`, limits(['127.0.0.1']), never)).rejects.toMatchObject({
+  await expect(read(`http://${outside}/`, limits(['127.0.0.1']))).rejects.toMatchObject({
     code: 'forbidden',
   });
-  await expect(
-    fetchUri(`http://${outside}/`, limits(['127.0.0.1', 'localhost']), never),
-  ).rejects.toMatchObject({ code: 'forbidden' });
+  await expect(read(`http://${outside}/`, limits(['127.0.0.1', 'localhost']))).rejects.toMatchObject({
+    code: 'forbidden',
+  });
   expect(reached).toBe(false);
 });
 
 test('tells a refusal for good from one that may pass', async () => {
   const host = await served((request, response) => response.writeHead(Number(request.url?.slice(1))).end());
   const code = (status: number) =>
-    fetchUri(`http://${host}/${status}`, limits(['127.0.0.1']), never).catch((error) => error.code);
+    read(`http://${host}/${status}`, limits(['127.0.0.1'])).catch((error) => error.code);
   expect(await code(404)).toBe('unprocessable');
   expect(await code(503)).toBe('upstream_failed');
-  await expect(fetchUri('ftp://example.org/x', limits([]), never)).rejects.toMatchObject({
+  await expect(read('ftp://example.org/x', limits([]))).rejects.toMatchObject({
     code: 'invalid_request',
   });
 });
@@ -104,10 +107,10 @@ test('endless redirects and silent servers end', async () => {
     if (request.url === '/loop') response.writeHead(302, { location: '/loop' }).end();
   });
   const allowed = { ...limits(['127.0.0.1']), timeoutMs: 50 };
-  await expect(fetchUri(`http://${host}/loop`, limits(['127.0.0.1']), never)).rejects.toMatchObject({
+  await expect(read(`http://${host}/loop`, limits(['127.0.0.1']))).rejects.toMatchObject({
     code: 'unprocessable',
   });
-  await expect(fetchUri(`http://${host}/silent`, allowed, never)).rejects.toMatchObject({
+  await expect(read(`http://${host}/silent`, allowed)).rejects.toMatchObject({
     code: 'upstream_failed',
   });
 });
@@ -119,7 +122,7 @@ test.each([
   'http://１２７.0.0.1/',
   'http://[::ffff:169.254.169.254]/latest/meta-data',
 ])('refuses %s, however it is written', async (uri) => {
-  await expect(fetchUri(uri, limits([]), never)).rejects.toMatchObject({ code: 'forbidden' });
+  await expect(read(uri, limits([]))).rejects.toMatchObject({ code: 'forbidden' });
 });
 
 test('connects to the address that was checked, though the name has another one by then', async () => {
@@ -134,10 +137,10 @@ test('connects to the address that was checked, though the name has another one 
   const guard = addressGuard(['127.0.0.9'], (_host, _options, callback) =>
     callback(null, [{ address: lookups++ === 0 ? '127.0.0.9' : '127.0.0.1', family: 4 }]),
   );
-  const read = () => fetchUri(`http://rebinding.example:${port}/`, { ...limits([]), guard }, never);
-  await expect(read()).rejects.toMatchObject({ code: 'upstream_failed' });
+  const rebound = () => read(`http://rebinding.example:${port}/`, { ...limits([]), guard });
+  await expect(rebound()).rejects.toMatchObject({ code: 'upstream_failed' });
   expect(lookups).toBe(1);
-  await expect(read()).rejects.toMatchObject({ code: 'forbidden' });
+  await expect(rebound()).rejects.toMatchObject({ code: 'forbidden' });
   expect({ lookups, reached }).toEqual({ lookups: 2, reached: 0 });
 });
 
@@ -145,7 +148,7 @@ test.each(['http://169.254.169.254/', 'http://[::1]/', '//127.0.0.2/', 'ftp://12
   'a redirect to %s is not followed',
   async (location) => {
     const host = await served((_, response) => response.writeHead(307, { location }).end());
-    await expect(fetchUri(`http://${host}/`, limits(['127.0.0.1']), never)).rejects.toMatchObject({
+    await expect(read(`http://${host}/`, limits(['127.0.0.1']))).rejects.toMatchObject({
       code: location.startsWith('ftp') ? 'invalid_request' : 'forbidden',
     });
   },
@@ -156,7 +159,7 @@ test('a URI with a password is neither read nor redirected to', async () => {
     response.writeHead(302, { location: 'http://u:p@127.0.0.1/' }).end(),
   );
   for (const uri of [`http://user:secret@${host}/`, `http://${host}/`]) {
-    const failure = await fetchUri(uri, limits(['127.0.0.1']), never).catch((error) => error);
+    const failure = await read(uri, limits(['127.0.0.1'])).catch((error) => error);
     expect(failure).toMatchObject({ code: 'invalid_request' });
     expect(failure.message).not.toContain('secret');
   }
@@ -172,7 +175,7 @@ test('a body without end is read no further than the limit, plain or compressed'
     (zipped ? source.pipe(createGzip({ level: 1 })) : source).pipe(response);
   });
   for (const path of ['/plain', '/zipped']) {
-    await expect(fetchUri(`http://${host}${path}`, limits(['127.0.0.1']), never)).rejects.toMatchObject({
+    await expect(read(`http://${host}${path}`, limits(['127.0.0.1']))).rejects.toMatchObject({
       code: 'too_large',
     });
   }
@@ -196,9 +199,7 @@ test('a body that drips, breaks off or is no such compression is refused', async
     } else response.writeHead(200, { 'content-encoding': 'gzip' }).end('no gzip');
   });
   const code = (path: string) =>
-    fetchUri(`http://${host}${path}`, { ...limits(['127.0.0.1']), timeoutMs: 200 }, never).catch(
-      (e) => e.code,
-    );
+    read(`http://${host}${path}`, { ...limits(['127.0.0.1']), timeoutMs: 200 }).catch((e) => e.code);
   expect(await code('/drip')).toBe('upstream_failed');
   expect(await code('/broken')).toBe('upstream_failed');
   expect(await code('/gzip')).toBe('invalid_request');
@@ -207,7 +208,21 @@ test('a body that drips, breaks off or is no such compression is refused', async
 test('a caller that goes away ends the reading', async () => {
   const host = await served(() => {});
   const caller = new AbortController();
-  const reading = fetchUri(`http://${host}/`, limits(['127.0.0.1']), caller.signal);
+  const reading = read(`http://${host}/`, limits(['127.0.0.1']), caller.signal);
   caller.abort();
   await expect(reading).rejects.toMatchObject({ name: 'AbortError' });
+});
+
+test('room is taken for what is read, beside the bodies of others', async () => {
+  const host = await served((_, response) => response.writeHead(200).end(Buffer.alloc(6000)));
+  const all = bodies(10_000);
+  const [mine, other] = [all.open(), all.open()];
+  const signal = new AbortController().signal;
+  const get = () => fetchUri(`http://${host}/`, limits(['127.0.0.1']), mine, signal);
+  other.grow(5000);
+  await expect(get()).rejects.toMatchObject({ code: 'too_many_requests' });
+  mine.end();
+  other.end();
+  expect((await get()).content).toHaveLength(6000);
+  expect(() => other.grow(5000)).toThrow('Too much is being received');
 });

@@ -3,6 +3,7 @@ import { request as httpsRequest } from 'node:https';
 import { Readable } from 'node:stream';
 import { KnarrError } from '../../_shared/errors.ts';
 import { readBody } from '../../_shared/runtime/body.ts';
+import type { Room } from '../limits/bodies.ts';
 import type { AddressGuard } from './addresses.ts';
 
 export interface UriLimits {
@@ -26,9 +27,15 @@ const REDIRECTS = [301, 302, 303, 307, 308];
 
 /**
  * Reads a document from http or https, no further than the limits. Throws `forbidden` for addresses that may not be
- * reached, `too_large`, `unprocessable` when the server refuses for good, `upstream_failed` when a retry may help.
+ * reached, `too_large`, `unprocessable` when the server refuses for good, `upstream_failed` when a retry may help. `room` is
+ * taken for what is read.
  */
-export async function fetchUri(uri: string, limits: UriLimits, signal: AbortSignal): Promise<Fetched> {
+export async function fetchUri(
+  uri: string,
+  limits: UriLimits,
+  room: Room,
+  signal: AbortSignal,
+): Promise<Fetched> {
   const time = AbortSignal.timeout(limits.timeoutMs);
   const either = AbortSignal.any([signal, time]);
   try {
@@ -38,7 +45,7 @@ export async function fetchUri(uri: string, limits: UriLimits, signal: AbortSign
       const { statusCode: status = 0, headers } = response;
       if (!REDIRECTS.includes(status) || headers.location === undefined) {
         if (status !== 200) throw refusal(status, response);
-        const content = await contentOf(response, limits.maxBytes);
+        const content = await contentOf(response, limits.maxBytes, room);
         return { content, contentType: headers['content-type'] ?? '', url };
       }
       response.destroy();
@@ -89,7 +96,7 @@ function refusal(status: number, response: IncomingMessage): KnarrError {
   );
 }
 
-function contentOf(response: IncomingMessage, maxBytes: number): Promise<Uint8Array> {
+function contentOf(response: IncomingMessage, maxBytes: number, room: Room): Promise<Uint8Array> {
   const encoding = response.headers['content-encoding'];
   const request = new Request('http://document', {
     method: 'POST',
@@ -97,5 +104,5 @@ function contentOf(response: IncomingMessage, maxBytes: number): Promise<Uint8Ar
     body: Readable.toWeb(response),
     duplex: 'half',
   });
-  return readBody(request, maxBytes);
+  return readBody(request, maxBytes, room.grow);
 }

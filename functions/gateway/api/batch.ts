@@ -82,7 +82,12 @@ async function* acceptLines(request: Request, call: ApiCall, deps: GatewayDeps, 
 async function acceptLine(line: Line, call: ApiCall, deps: GatewayDeps): Promise<BatchResult> {
   if ('refusal' in line) throw line.refusal;
   const { id, ...submission } = validate(BatchLine, parseJson(decodeUtf8(line.bytes)), 'The line');
-  const incoming = await readSubmission(submission, deps, call.signal);
-  const acceptance = await accept(id ?? randomUUID(), incoming, writerOf(call), deps);
-  return { line: line.number, status: acceptance.created ? 202 : 200, ...acceptedView(acceptance) };
+  const room = deps.bodies.open();
+  try {
+    const incoming = await readSubmission(submission, deps, room, call.signal);
+    const acceptance = await accept(id ?? randomUUID(), incoming, writerOf(call), deps);
+    return { line: line.number, status: acceptance.created ? 202 : 200, ...acceptedView(acceptance) };
+  } finally {
+    room.end();
+  }
 }

@@ -62,7 +62,7 @@ export async function readIncoming(
     }
     // Base64 takes 4 bytes for 3, escaped text at most 6 for 1; text seldom has more than a few escapes.
     const json = await readJson(c, deps.maxDocumentBytes * 2 + ENVELOPE_BYTES, room);
-    return readSubmission(validate(Submission, json, 'The body'), deps, signal);
+    return readSubmission(validate(Submission, json, 'The body'), deps, room, signal);
   }
   if (type.trim() === 'multipart/form-data') {
     return readMultipart(

@@ -1,3 +1,5 @@
+import { mulberry32 } from '../../_shared/random.ts';
+
 /** Chooses the next token from the logits of the vocabulary. */
 export type Sampler = (logits: Float32Array) => number;
 
@@ -66,15 +68,4 @@ export function softmax(logits: Float32Array, temperature: number): Float32Array
   const weights = logits.map((logit) => Math.exp((logit - highest) / temperature));
   const total = weights.reduce((sum, weight) => sum + weight, 0);
   return weights.map((weight) => weight / total);
-}
-
-/** Tommy Ettinger's mulberry32: 32 bits of state, uniform in [0, 1). */
-function mulberry32(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let t = Math.imul(state ^ (state >>> 15), state | 1);
-    t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
-    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
-  };
 }

@@ -7,7 +7,7 @@ import { claimKey, settleKey, underKey } from './idempotency.ts';
 import { putOutbox } from './outbox.ts';
 import type { Acceptance, DocumentStore, WriteOptions } from './port.ts';
 import { isReadable } from './readable.ts';
-import type { NewDocument } from './records.ts';
+import { type NewDocument, UNFINISHED } from './records.ts';
 import type { Tables } from './tables.ts';
 import { fingerprint, instant, jsonb, storable } from './text.ts';
 
@@ -64,7 +64,7 @@ export function acceptance(database: Database): Pick<DocumentStore, 'accept' | '
         const version = await writeTombstone(db, tenant, document, head.version);
         const { collection } = head;
         const event = emit('document.deleted', document, { document, version, collection });
-        await putOutbox(db, tenant, event, traceparent);
+        await putOutbox(db, tenant, event, { traceparent });
         const acceptance: Acceptance = { document, version, state: 'deleted', collection, created: true };
         await within?.(tx, { acceptance, documents: -1, bytes: -head.bytes });
         return acceptance;
@@ -110,7 +110,7 @@ async function write(
   const version = (head?.version ?? 0) + 1;
   // Held to the end: a rebuild that begins meanwhile waits, and finds the version.
   const generation = await activeGeneration(db, given);
-  if (head) await supersede(db, tenant, document, head.version);
+  const turn = head && (await supersede(db, tenant, document, head.version));
   await db
     .insertInto('versions')
     .values({
@@ -134,7 +134,7 @@ async function write(
     .execute();
   await moveHead(db, tenant, document, version);
   const event = emit('document.accepted', document, { document, version, collection });
-  await putOutbox(db, tenant, event, traceparent);
+  await putOutbox(db, tenant, event, { traceparent, turn });
   return { document, version, state: 'accepted', collection, created: true };
 }
 
@@ -153,24 +153,32 @@ async function activeGeneration(db: Db, { tenant, collection, generation }: NewD
   return settled.generation;
 }
 
-/** Ends the version that was the head, unless it had ended badly before, and lets go of its text and of its turn. */
-async function supersede(db: Db, tenant: string, document: string, version: number): Promise<void> {
+/** Ends the version that was the head, unless it had ended badly before, and lets go of its text. Returns the turn that it waited for, if it did. */
+async function supersede(
+  db: Db,
+  tenant: string,
+  document: string,
+  version: number,
+): Promise<number | undefined> {
   await db
     .updateTable('versions')
     .set({ state: 'superseded', updated_at: sql`now()` })
     .where('tenant', '=', tenant)
     .where('document', '=', document)
     .where('version', '=', version)
-    .where('state', 'in', ['accepted', 'chunked', 'embedded', 'indexed'])
+    .where('state', 'in', [...UNFINISHED, 'indexed'])
     .execute();
-  await sql`delete from outbox where tenant = ${tenant} and subject = ${document} collate "C"
-    and name = 'document.accepted' and data->'version' = to_jsonb(${version}::integer)`.execute(db);
+  const { rows } = await sql<{ turn: number }>`
+    delete from outbox where tenant = ${tenant} and subject = ${document} collate "C"
+      and name = 'document.accepted' and data->'version' = to_jsonb(${version}::integer)
+    returning turn`.execute(db);
   await db
     .deleteFrom('chunks')
     .where('tenant', '=', tenant)
     .where('document', '=', document)
     .where('version', '=', version)
     .execute();
+  return rows[0]?.turn;
 }
 
 /** Keeps who could read the document, and nothing of what it said. */

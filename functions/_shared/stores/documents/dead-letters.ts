@@ -4,7 +4,7 @@ import type { Database, Queryable } from '../sql/database.ts';
 import { isOvertaken, readHead } from './head.ts';
 import type { DeadLetterFilter, DocumentStore } from './port.ts';
 import { mayReadLetter } from './readable.ts';
-import type { DeadLetter, DocumentRef, Said } from './records.ts';
+import { type DeadLetter, type DocumentRef, type Said, UNFINISHED } from './records.ts';
 import { send } from './sweep.ts';
 import type { Tables } from './tables.ts';
 import { fromCursor, instant, jsonb, storable, toCursor } from './text.ts';
@@ -227,7 +227,7 @@ async function reopen(tx: Queryable, ref: DocumentRef): Promise<void> {
     .where('tenant', '=', tenant)
     .where('document', '=', document)
     .where('version', '=', version)
-    .where('state', 'in', ['dead_lettered', 'accepted', 'chunked', 'embedded'])
+    .where('state', 'in', ['dead_lettered', ...UNFINISHED])
     .executeTakeFirst();
   if (numUpdatedRows === 0n) return;
   // Points of a version that had failed may have been cleared away since.

@@ -88,6 +88,24 @@ test('so many documents are on their way at once; what is no document goes by', 
   }
 });
 
+test('more tenants than one claim looks at take turns, too', async () => {
+  const database = await openPGlite();
+  try {
+    const store = await createDocumentStore(database, { tenantsAtOnce: 2 });
+    for (const tenant of ['a', 'b', 'c', 'd', 'e']) {
+      for (let n = 0; n < 3; n++) await store.accept(given(tenant, `d${n}`));
+    }
+    const claim = async () => (await store.claimOutbox(2)).map((entry) => entry.tenant).sort();
+    expect([await claim(), await claim(), await claim()]).toEqual([
+      ['a', 'b'],
+      ['c', 'd'],
+      ['a', 'e'],
+    ]);
+  } finally {
+    await database.close();
+  }
+});
+
 test('a release that knows less than the one before it leaves what that has done', async () => {
   const database = await openPGlite();
   try {

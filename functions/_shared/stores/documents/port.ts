@@ -154,6 +154,8 @@ export interface DocumentStore {
   releaseOutbox(ids: string[]): Promise<void>;
   /** Rows that wait to be published or acknowledged, of all tenants. */
   outboxSize(): Promise<number>;
+  /** Whether anything waits in the outbox. */
+  hasOutbox(): Promise<boolean>;
   /** How many versions of each tenant have not ended, but for those that a rebuild moves. */
   backlog(): Promise<ReadonlyMap<string, number>>;
   /** How things stand, of all tenants; `oldestMs`: how long the version that stands longest has not moved, milliseconds. */

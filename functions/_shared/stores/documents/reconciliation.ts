@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { Drift } from '../../contracts.ts';
 import type { Database } from '../sql/database.ts';
 import { CHUNK_COLUMNS, type ChunkColumns, chunkRow } from './chunks.ts';
+import { UNFINISHED_SQL } from './outbox.ts';
 import type { DocumentStore } from './port.ts';
 import { jsonb } from './text.ts';
 
@@ -51,7 +52,7 @@ export function reconciliation(
         `select d.document from documents d
          join versions v on v.tenant = d.tenant and v.document = d.document and v.version = d.head
          where d.tenant = $1 and d.document = any($2::text[])
-           and (v.state in ('accepted', 'chunked', 'embedded') or (v.state = 'deleted' and not v.removed))`,
+           and (v.state in ${UNFINISHED_SQL} or (v.state = 'deleted' and not v.removed))`,
         [tenant, documents],
       );
       return new Set(rows.map(({ document }) => document));

@@ -12,7 +12,9 @@ export const DOCUMENT_STATES = [
   'dead_lettered',
 ] as const;
 export type DocumentState = (typeof DOCUMENT_STATES)[number];
-/** Of those, what a version has come to in the end. */
+/** Of those, what goes on. */
+export const UNFINISHED = DOCUMENT_STATES.slice(0, 3);
+/** What a version has come to in the end. */
 export const ENDED: readonly DocumentState[] = DOCUMENT_STATES.slice(3);
 /** Ends that take no chunks any more. `indexed` does: an accepted event may be delivered again. */
 export const CLOSED: readonly DocumentState[] = DOCUMENT_STATES.slice(4);

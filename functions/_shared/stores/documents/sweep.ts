@@ -1,5 +1,5 @@
 import type { Database, Queryable } from '../sql/database.ts';
-import { putAgain, UNFINISHED, WAITS } from './outbox.ts';
+import { putAgain, UNFINISHED_SQL, WAITS } from './outbox.ts';
 import type { DocumentStore } from './port.ts';
 import type { DocumentRef } from './records.ts';
 
@@ -56,7 +56,7 @@ const STANDS = `greatest(v.updated_at, v.sent_at)
 const STUCK = `
   with due as (
     select tenant, document, version, sent_at from versions v
-    where state in ${UNFINISHED} and ${STANDS} and not ${WAITS}),
+    where state in ${UNFINISHED_SQL} and ${STANDS} and not ${WAITS}),
   overtaken as (
     select tenant, document, version from due
     where sent_at is null

@@ -73,6 +73,8 @@ interface ChunkTable {
 
 interface OutboxTable {
   id: Generated<number>;
+  /** In which order a tenant's rows are claimed. */
+  turn: Generated<number>;
   tenant: string;
   name: string;
   subject: string;

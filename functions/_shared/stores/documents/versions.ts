@@ -1,9 +1,10 @@
 import { type Kysely, type Selectable, sql } from 'kysely';
 import type { Caller } from '../../stage.ts';
 import type { Database } from '../sql/database.ts';
+import { UNFINISHED_SQL } from './outbox.ts';
 import type { DocumentStore } from './port.ts';
 import { mayRead } from './readable.ts';
-import type { DocumentRecord } from './records.ts';
+import { type DocumentRecord, UNFINISHED } from './records.ts';
 import type { Tables } from './tables.ts';
 import { fromCursor, storable, toCursor } from './text.ts';
 
@@ -98,7 +99,7 @@ export function versions(
         select generation,
           exists (select from rebuilds r where r.tenant = c.tenant and r.collection = c.collection and r.moves)
           or exists (select from versions v where v.tenant = c.tenant and v.collection = c.collection
-            and v.rebuilding and v.state in ('accepted', 'chunked', 'embedded')) as rebuilding
+            and v.rebuilding and v.state in ${sql.raw(UNFINISHED_SQL)}) as rebuilding
         from collections c where tenant = ${tenant} and collection = ${collection}`.execute(db);
       return rows[0];
     },
@@ -106,8 +107,8 @@ export function versions(
     async collections(caller) {
       const { rows } = await sql<Awaited<ReturnType<DocumentStore['collections']>>[number]>`
         select c.collection, c.generation, count(*) filter (where state <> 'deleted')::integer as documents,
-          count(*) filter (where (rebuilding and state in ('accepted', 'chunked', 'embedded'))
-            or (versions.generation <> c.generation and state in ('accepted', 'chunked', 'embedded', 'indexed')))::integer
+          count(*) filter (where (rebuilding and state in ${sql.raw(UNFINISHED_SQL)})
+            or (versions.generation <> c.generation and (state in ${sql.raw(UNFINISHED_SQL)} or state = 'indexed')))::integer
             as rebuilding
         from collections c
         join (documents d join versions on versions.tenant = d.tenant and versions.document = d.document
@@ -139,7 +140,7 @@ export function versions(
         .where('tenant', '=', tenant)
         .where('document', '=', document)
         .where('version', '=', version)
-        .where('state', 'in', ['accepted', 'chunked', 'embedded'])
+        .where('state', 'in', UNFINISHED)
         .executeTakeFirst();
       return numUpdatedRows === 1n;
     },

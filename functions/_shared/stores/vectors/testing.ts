@@ -1,17 +1,6 @@
 import type { Metadata } from '../../contracts.ts';
 import type { Filter, Scalar } from '../../filter.ts';
 
-/** Numbers from 0 to 1, the same for the same seed. */
-export function mulberry32(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
-
 const FIELDS = ['lang', 'Ünïcode.field', 'a"b\\c', "it's [0]"];
 /** Close to each other on purpose: prefixes, ends of six-byte words, other types with the same text, other scripts. */
 const STRINGS = [

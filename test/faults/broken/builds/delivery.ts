@@ -195,8 +195,8 @@ export const DELIVERY: readonly BrokenBuild[] = [
     edits: [
       {
         file: 'functions/_shared/stores/documents/outbox.ts',
-        from: 'order by share, id limit $1)',
-        to: 'order by id limit $1)',
+        from: 'order by share, turn limit $1)',
+        to: 'order by turn limit $1)',
       },
     ],
     caughtBy: {

@@ -49,6 +49,22 @@ export function outboxContract(store: () => DocumentStore, claimMs: () => number
       expect(await claim(9)).toEqual(['bulk d3', 'bulk d4']);
     });
 
+    test('a document that is replaced while it waits keeps its turn', async () => {
+      const tenant = newTenant();
+      await drain(tenant);
+      for (const document of ['a', 'b', 'c']) await store().accept(given(tenant, document));
+      await store().accept(given(tenant, 'a', 'two'));
+      await store().accept(given(tenant, 'a', 'three'));
+      await store().remove(tenant, 'b');
+      await store().accept(given(tenant, 'b', 'again'));
+      expect((await drain(tenant)).map(({ subject, data }) => [subject, data])).toMatchObject([
+        ['a', { version: 3 }],
+        ['c', { version: 1 }],
+        ['b', { version: 2 }],
+        ['b', { version: 3 }],
+      ]);
+    });
+
     test('how much waits is known, of each tenant and of all', async () => {
       const [tenant, idle] = [newTenant(), newTenant()];
       await indexed(given(idle, 'done'));

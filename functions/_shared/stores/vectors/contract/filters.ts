@@ -1,7 +1,8 @@
 import { expect, test } from 'vitest';
 import type { Filter } from '../../../filter.ts';
+import { mulberry32 } from '../../../random.ts';
 import type { VectorStore } from '../port.ts';
-import { matches, mulberry32, randomFilters } from '../testing.ts';
+import { matches, randomFilters } from '../testing.ts';
 import { finder, point, scopeOf } from './fixtures.ts';
 
 /** Which metadata a filter lets through. */

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
+import { mulberry32 } from '../../../random.ts';
 import type { VectorStore } from '../port.ts';
-import { mulberry32 } from '../testing.ts';
 import { everyone, point, scopeOf } from './fixtures.ts';
 
 /** An index may miss few true neighbours. `dimensions` is the length of the random vectors that it is asked for. */
