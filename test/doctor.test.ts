@@ -1,15 +1,14 @@
 import { fileURLToPath } from 'node:url';
 import { afterEach, describe, expect, test, vi } from 'vitest';
-import { deploy } from '../functions/_local/cli/commands/deploy.ts';
 import { examine } from '../functions/_local/cli/commands/doctor.ts';
-import { createOutput } from '../functions/_local/cli/output.ts';
 import { type Finding, isAtLeast } from '../functions/_local/cluster/finding.ts';
 import { createCluster } from '../functions/_local/cluster/kubectl.ts';
-import type { Fields, KubernetesObject } from '../functions/_local/manifests/model.ts';
+import type { KubernetesObject } from '../functions/_local/manifests/model.ts';
 import { hasKubectl, renderOverlay } from '../functions/_local/manifests/render.ts';
 import { type ApiServer, startApiServer } from './support/api-server.ts';
+import { controller, definition, KNATIVE, object, settings } from './support/cluster-objects.ts';
 
-/** knarr doctor and knarr deploy, by the real kubectl, against clusters that are well or lack something. */
+/** knarr doctor, by the real kubectl, against clusters that are well or lack something. */
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const servers: ApiServer[] = [];
@@ -17,45 +16,6 @@ afterEach(async () => {
   vi.unstubAllEnvs();
   for (const server of servers.splice(0)) await server.close();
 });
-
-const object = (
-  apiVersion: string,
-  kind: string,
-  name: string,
-  namespace?: string,
-  more: Fields = {},
-): KubernetesObject => ({
-  apiVersion,
-  kind,
-  ...more,
-  metadata: { name, ...(namespace && { namespace }), ...more.metadata },
-});
-const controller = (name: string, namespace: string, version = '1.19.0', readyReplicas = 1) =>
-  object('apps/v1', 'Deployment', name, namespace, {
-    metadata: { labels: { 'app.kubernetes.io/version': version } },
-    status: { readyReplicas },
-  });
-const definition = (id: string) => {
-  const [group = '', name, kind = ''] = id.split('/');
-  return object(
-    'apiextensions.k8s.io/v1',
-    'CustomResourceDefinition',
-    `${kind.toLowerCase()}s.${group}`,
-    undefined,
-    {
-      spec: { group, names: { kind }, versions: [{ name, served: true }] },
-    },
-  );
-};
-const KNATIVE = [
-  'serving.knative.dev/v1/Service',
-  'eventing.knative.dev/v1/Broker',
-  'eventing.knative.dev/v1/Trigger',
-  'sources.knative.dev/v1/PingSource',
-  'sources.knative.dev/v1/SinkBinding',
-];
-const settings = (name: string, data: Record<string, string>) =>
-  object('v1', 'ConfigMap', name, 'knative-serving', { data });
 
 /** A small cluster with Knative and its in-memory Broker. */
 const SMALL = [
@@ -239,61 +199,6 @@ describe.skipIf(!hasKubectl() && process.env.CI !== 'true')('doctor', () => {
     await expect(examine(createCluster(), root, 'knative/overlays/local')).rejects.toMatchObject({
       code: 'unavailable',
     });
-  });
-});
-
-describe.skipIf(!hasKubectl() && process.env.CI !== 'true')('deploy', () => {
-  const notes: string[] = [];
-  const output = { ...createOutput(true), data: () => {}, note: (line: string) => void notes.push(line) };
-  const commands = () => notes.filter((line) => line.startsWith('$ '));
-
-  test('says the commands, settings first, and runs none of them', async () => {
-    notes.length = 0;
-    expect(await deploy(output, 'production', { dryRun: true, timeout: '5m', context: 'my cluster' })).toBe(
-      0,
-    );
-    expect(commands()).toEqual([
-      "$ kubectl --context 'my cluster' apply --server-side --field-manager knarr --kustomize knative/overlays/production --selector knarr.dev/settings",
-      "$ kubectl --context 'my cluster' apply --server-side --field-manager knarr --force-conflicts --kustomize knative/overlays/production --selector '!knarr.dev/settings'",
-      "$ kubectl --context 'my cluster' wait ksvc --namespace knarr --selector app.kubernetes.io/part-of=knarr --for condition=Ready --timeout 5m",
-    ]);
-    notes.length = 0;
-    await deploy(output, 'local', { dryRun: true, timeout: '5m' });
-    expect(commands()[0]).toBe(
-      '$ kubectl apply --server-side --field-manager knarr --force-conflicts --kustomize knative/overlays/local',
-    );
-  });
-
-  test('waits as long as Knative does for the slowest revision', async () => {
-    for (const [overlay, seconds] of [
-      ['cpu', 600],
-      ['production', 1800],
-    ]) {
-      notes.length = 0;
-      await deploy(output, String(overlay), { dryRun: true });
-      expect(commands().at(-1)).toContain(`--timeout ${seconds}s`);
-    }
-  });
-
-  test('refuses what nobody has filled in', async () => {
-    notes.length = 0;
-    expect(await deploy(output, 'production', { context: 'there is no such context' })).toBe(1);
-    expect(commands()).toEqual([]);
-    for (const line of [
-      /^knative\/components\/ingress-tls\/issuer.yaml:10: ClusterIssuer\/letsencrypt: spec.acme.email: platform@example.com$/m,
-      /^knative\/components\/source-s3\/queue.yaml:11: .*123456789012/m,
-      /ConfigMap\/knarr-\w+: data\.s3-endpoint: .*s3\.example\.com$/m,
-      /^knative\/overlays\/production\/kustomization.yaml: images: registry.example.com\/knarr\/embed-cuda:0.1.0$/m,
-      /components\/qdrant\/.*s3\.example\.com/,
-    ])
-      expect(notes.join('\n')).toMatch(line);
-  });
-
-  test('ends with the first command that fails', async () => {
-    notes.length = 0;
-    expect(await deploy(output, 'local', { timeout: '1s', context: 'there is no such context' })).toBe(1);
-    expect(commands()).toHaveLength(1);
-    expect(notes.at(-1)).toContain('knarr doctor local');
   });
 });
 
