@@ -18,7 +18,7 @@ test('the variable holds one secret or several, or says that there is none', () 
   expect(read(`${NEW},none`)).toEqual([NEW, 'none']);
 });
 
-test.each(['short', 'o'.repeat(31), `${NEW},`, `${NEW},short`, 'None', ' '])(
+test.each(['short', 'o'.repeat(31), `${NEW},`, `${NEW},short`, `none,${NEW}`, 'none,none', 'None', ' '])(
   'a secret that can be guessed is refused and not shown: %j',
   (text) => {
     const message = /KNARR_STAGE_KEY \(\(secret\)\): expected 32 characters or more, such as "[^"]*" gives$/;

@@ -7,7 +7,7 @@ import { type CloudEvent, type EventName, eventName } from './events.ts';
 /**
  * What stages prove to each other that they are stages with: Knative's ingress, its activator and the Broker carry
  * requests of anybody in the cluster. Of several secrets the first one proves and all are believed, so that one can follow
- * the other. With `none` among them whoever reaches a port is believed, too.
+ * the other. With `none` at their end whoever reaches a port is believed, too.
  */
 export type StageKey = readonly string[];
 
@@ -20,7 +20,10 @@ export const stageKeyKnob = knob(
     .string()
     .transform((text, context): StageKey => {
       const secrets = text.split(',').map((secret) => secret.trim());
-      if (secrets.every((secret) => secret === ANYBODY || secret.length >= MIN_LENGTH)) return secrets;
+      const isAnybodyLast = (secret: string, place: number) =>
+        secret === ANYBODY && place === secrets.length - 1;
+      if (secrets.every((secret, place) => secret.length >= MIN_LENGTH || isAnybodyLast(secret, place)))
+        return secrets;
       const message = `expected ${MIN_LENGTH} characters or more, such as "openssl rand -hex 32" gives`;
       context.addIssue({ code: 'custom', message });
       return z.NEVER;
@@ -50,7 +53,9 @@ function isProven(key: StageKey, proof: unknown, said: readonly unknown[]): bool
 const macOf = (secret: string, text: string): string =>
   createHmac('sha256', secret).update(text).digest('base64url');
 
-const checks = (key: StageKey | undefined): key is StageKey => key !== undefined && !key.includes(ANYBODY);
+/** Whether anybody is not believed. */
+export const checks = (key: StageKey | undefined): key is StageKey =>
+  key !== undefined && !key.includes(ANYBODY);
 
 /** Values of a call's headers, as they are sent; null: not there. */
 export type Claims = readonly (string | null)[];

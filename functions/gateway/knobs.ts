@@ -14,7 +14,7 @@ export const limitKnobs = {
   maxBodiesBytes: knob(
     'KNARR_MAX_BODIES_BYTES',
     bytes('128MiB'),
-    'Bodies with documents or with texts to embed that are in memory at once, bytes as they are sent; more are answered 429. Each byte takes up to six bytes of memory.',
+    'Bodies with documents or with texts to embed, and documents read from URIs, that are in memory at once, bytes as they are sent; more are answered 429. Each byte takes up to six bytes of memory.',
   ),
   maxQuestionBytes: knob(
     'KNARR_MAX_QUESTION_BYTES',

@@ -101,7 +101,7 @@ export async function onTimer(
   await refresh(context.deps);
   if (task === 'sweep') {
     const failed = await sweepAlone(context);
-    // What has ended is said at once: this answer says it.
+    // What has ended is said at once, by this answer; the next tick stays.
     if (failed.length === 0) await stayWhileEventsWait(context);
     return failed;
   }

@@ -13,7 +13,7 @@ import {
 } from '../config.ts';
 import { httpPublisher } from '../publisher.ts';
 import type { Logger, Stage } from '../stage.ts';
-import { stageKeyKnob } from '../stage-key.ts';
+import { checks, stageKeyKnob } from '../stage-key.ts';
 import { createLogger, LOG_LEVELS } from '../telemetry/log.ts';
 import { createMetrics } from '../telemetry/metrics.ts';
 import { type RunningStage, runStage } from './run.ts';
@@ -97,6 +97,9 @@ export async function openStage<Deps, In, Out, K extends Knobs>(
   }
   stage.checkAddress?.(listensOn(config), config);
   const log = createLogger(config.logLevel, { stage: stage.name });
+  if (config.service !== undefined && !checks(config.stageKey)) {
+    log.warn({}, 'KNARR_STAGE_KEY ends in none: whoever reaches this stage is believed');
+  }
   const metrics = createMetrics();
   const deps = await stage.open(config, { log, metrics });
   const running = runStage(stage as unknown as Stage<Deps, In, Out>, deps, {

@@ -11,6 +11,7 @@ import { accept, readSubmission } from '../accept/accept.ts';
 import { type Line, splitLines } from '../accept/lines.ts';
 import { Submission } from '../accept/submission.ts';
 import type { GatewayDeps } from '../deps.ts';
+import type { Room } from '../limits/bodies.ts';
 import { Accepted, acceptedView } from './document-view.ts';
 import { type Api, type ApiCall, endpoint, Problem, writerOf } from './endpoint.ts';
 
@@ -68,9 +69,10 @@ export function batchRoutes(api: Api, deps: GatewayDeps, log: Logger): void {
 async function* acceptLines(request: Request, call: ApiCall, deps: GatewayDeps, log: Logger) {
   const maxLine = deps.limits.maxBatchLineBytes;
   const source = bodyStream(request, Number.POSITIVE_INFINITY);
-  for await (const line of splitLines(source, maxLine, deps.bodies.open())) {
+  const room = deps.bodies.open();
+  for await (const line of splitLines(source, maxLine, room)) {
     if (deps.closing.signal.aborted || call.signal.aborted) return;
-    const result = await acceptLine(line, call, deps).catch((thrown): BatchResult => {
+    const result = await acceptLine(line, call, deps, room).catch((thrown): BatchResult => {
       const error = KnarrError.from(thrown);
       if (error.code === 'internal') log.error({ err: thrown }, 'a line of a batch failed');
       return { line: line.number, status: error.status, error: problemOf(error) };
@@ -79,15 +81,11 @@ async function* acceptLines(request: Request, call: ApiCall, deps: GatewayDeps, 
   }
 }
 
-async function acceptLine(line: Line, call: ApiCall, deps: GatewayDeps): Promise<BatchResult> {
+/** What is read from a URI takes room beside the line's, until the next line is asked for. */
+async function acceptLine(line: Line, call: ApiCall, deps: GatewayDeps, room: Room): Promise<BatchResult> {
   if ('refusal' in line) throw line.refusal;
   const { id, ...submission } = validate(BatchLine, parseJson(decodeUtf8(line.bytes)), 'The line');
-  const room = deps.bodies.open();
-  try {
-    const incoming = await readSubmission(submission, deps, room, call.signal);
-    const acceptance = await accept(id ?? randomUUID(), incoming, writerOf(call), deps);
-    return { line: line.number, status: acceptance.created ? 202 : 200, ...acceptedView(acceptance) };
-  } finally {
-    room.end();
-  }
+  const incoming = await readSubmission(submission, deps, room, call.signal);
+  const acceptance = await accept(id ?? randomUUID(), incoming, writerOf(call), deps);
+  return { line: line.number, status: acceptance.created ? 202 : 200, ...acceptedView(acceptance) };
 }

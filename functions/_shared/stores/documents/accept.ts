@@ -2,6 +2,7 @@ import { sql } from 'kysely';
 import { KnarrError } from '../../errors.ts';
 import { emit } from '../../events.ts';
 import type { Database } from '../sql/database.ts';
+import { TURN, UNCLAIMED } from './claims.ts';
 import { type Db, type Head, isOvertaken, lockHead, readHead, unchanged } from './head.ts';
 import { claimKey, settleKey, underKey } from './idempotency.ts';
 import { putOutbox } from './outbox.ts';
@@ -153,7 +154,7 @@ async function activeGeneration(db: Db, { tenant, collection, generation }: NewD
   return settled.generation;
 }
 
-/** Ends the version that was the head, unless it had ended badly before, and lets go of its text. Returns the turn that it waited for, if it did. */
+/** Ends the version that was the head, unless it had ended badly before, and lets go of its text. Returns the turn that it still waited for, if it did. */
 async function supersede(
   db: Db,
   tenant: string,
@@ -168,17 +169,17 @@ async function supersede(
     .where('version', '=', version)
     .where('state', 'in', [...UNFINISHED, 'indexed'])
     .execute();
-  const { rows } = await sql<{ turn: number }>`
+  const { rows } = await sql<{ turn: number | null }>`
     delete from outbox where tenant = ${tenant} and subject = ${document} collate "C"
       and name = 'document.accepted' and data->'version' = to_jsonb(${version}::integer)
-    returning turn`.execute(db);
+    returning case when ${sql.raw(UNCLAIMED)} then ${sql.raw(TURN)} end as turn`.execute(db);
   await db
     .deleteFrom('chunks')
     .where('tenant', '=', tenant)
     .where('document', '=', document)
     .where('version', '=', version)
     .execute();
-  return rows[0]?.turn;
+  return rows[0]?.turn ?? undefined;
 }
 
 /** Keeps who could read the document, and nothing of what it said. */

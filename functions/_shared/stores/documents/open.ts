@@ -4,10 +4,11 @@ import { openDatabase } from '../sql/open.ts';
 import { acceptance } from './accept.ts';
 import { answers } from './answers.ts';
 import { chunks } from './chunks.ts';
+import { type ClaimLimits, claims } from './claims.ts';
 import { deadLetters } from './dead-letters.ts';
 import { migrations } from './migrations.ts';
 import { originalsLedger } from './originals.ts';
-import { type OutboxLimits, outbox } from './outbox.ts';
+import { outbox } from './outbox.ts';
 import type { DocumentStore } from './port.ts';
 import { rebuilds } from './rebuilds.ts';
 import { reconciliation } from './reconciliation.ts';
@@ -18,7 +19,7 @@ import { versions } from './versions.ts';
 /** The documents store over a database of the caller's, which stays open when the store is closed. Migrates first. */
 export async function createDocumentStore(
   database: Database,
-  limits: OutboxLimits = {},
+  limits: ClaimLimits = {},
 ): Promise<DocumentStore> {
   await migrate(database, 'documents', migrations);
   await secureRows(database);
@@ -26,7 +27,8 @@ export async function createDocumentStore(
     ...acceptance(database),
     ...versions(database),
     ...chunks(database),
-    ...outbox(database, limits),
+    ...outbox(database),
+    ...claims(database, limits),
     ...sweeping(database),
     ...rebuilds(database),
     ...reconciliation(database),

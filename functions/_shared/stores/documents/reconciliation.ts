@@ -2,8 +2,8 @@ import { randomUUID } from 'node:crypto';
 import type { Drift } from '../../contracts.ts';
 import type { Database } from '../sql/database.ts';
 import { CHUNK_COLUMNS, type ChunkColumns, chunkRow } from './chunks.ts';
-import { UNFINISHED_SQL } from './outbox.ts';
 import type { DocumentStore } from './port.ts';
+import { UNFINISHED_SQL } from './tables.ts';
 import { jsonb } from './text.ts';
 
 /** The ledger's side of the comparison with the vector store. */

@@ -1,7 +1,8 @@
 import type { Database, Queryable } from '../sql/database.ts';
-import { putAgain, UNFINISHED_SQL, WAITS } from './outbox.ts';
+import { putAgain, WAITS } from './outbox.ts';
 import type { DocumentStore } from './port.ts';
 import type { DocumentRef } from './records.ts';
+import { UNFINISHED_SQL } from './tables.ts';
 
 interface Stuck extends DocumentRef {
   collection: string;

@@ -1,10 +1,13 @@
 import type { ColumnType, Generated } from 'kysely';
 import type { Metadata } from '../../contracts.ts';
 import type { CloudEvent } from '../../events.ts';
-import type { DocumentState, Said } from './records.ts';
+import { type DocumentState, type Said, UNFINISHED } from './records.ts';
 
 /** Written as JSON text, read as a value. */
 type Jsonb<T> = ColumnType<T, string, string>;
+
+/** States of a version that has not ended, as SQL. */
+export const UNFINISHED_SQL = `('${UNFINISHED.join("', '")}')`;
 
 /** The tables as Kysely sees them; `migrations.ts` makes them. */
 export interface Tables {
@@ -73,8 +76,8 @@ interface ChunkTable {
 
 interface OutboxTable {
   id: Generated<number>;
-  /** In which order a tenant's rows are claimed. */
-  turn: Generated<number>;
+  /** The id of the row whose place it has; null: its own. */
+  turn: ColumnType<number | null, number | undefined, never>;
   tenant: string;
   name: string;
   subject: string;

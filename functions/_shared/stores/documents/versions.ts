@@ -1,11 +1,10 @@
 import { type Kysely, type Selectable, sql } from 'kysely';
 import type { Caller } from '../../stage.ts';
 import type { Database } from '../sql/database.ts';
-import { UNFINISHED_SQL } from './outbox.ts';
 import type { DocumentStore } from './port.ts';
 import { mayRead } from './readable.ts';
 import { type DocumentRecord, UNFINISHED } from './records.ts';
-import type { Tables } from './tables.ts';
+import { type Tables, UNFINISHED_SQL } from './tables.ts';
 import { fromCursor, storable, toCursor } from './text.ts';
 
 /** Reads versions, and ends those that fail. */

@@ -4,7 +4,8 @@ import type { Database } from './database.ts';
 /**
  * Brings a store's tables to the newest version, in one transaction and under an advisory lock: several processes may
  * start at once. Each store has its own history, kept in `<store>_migrations`. On a large table a step may take long. What
- * a newer release has done already is left as it is: while one follows the other both run, so steps may only add.
+ * a newer release has done already is left as it is: while one follows the other both run, so steps take away nothing that the older one
+ * cannot do without.
  */
 export async function migrate(
   database: Database,

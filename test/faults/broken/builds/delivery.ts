@@ -194,7 +194,7 @@ export const DELIVERY: readonly BrokenBuild[] = [
     name: 'bulk-loads-go-first',
     edits: [
       {
-        file: 'functions/_shared/stores/documents/outbox.ts',
+        file: 'functions/_shared/stores/documents/claims.ts',
         from: 'order by share, turn limit $1)',
         to: 'order by turn limit $1)',
       },
@@ -204,5 +204,50 @@ export const DELIVERY: readonly BrokenBuild[] = [
       test: 'the tenant with the fewest documents under way is next',
     },
     proves: "one tenant's bulk load holds up no other's update",
+  },
+  {
+    name: 'turn-lost-by-a-change',
+    edits: [
+      {
+        file: 'functions/_shared/stores/documents/accept.ts',
+        from: 'await putOutbox(db, tenant, event, { traceparent, turn });',
+        to: 'await putOutbox(db, tenant, event, { traceparent });',
+      },
+    ],
+    caughtBy: {
+      file: 'functions/_shared/stores/documents/open.test.ts',
+      test: 'a document that is replaced while it waits keeps its turn',
+    },
+    proves: 'a document that changes all the time is read some time',
+  },
+  {
+    name: 'turn-taken-twice',
+    edits: [
+      {
+        file: 'functions/_shared/stores/documents/accept.ts',
+        from: 'returning case when',
+        to: 'returning case when true or',
+      },
+    ],
+    caughtBy: {
+      file: 'functions/_shared/stores/documents/open.test.ts',
+      test: 'a document that is replaced while it is being sent has had its turn',
+    },
+    proves: 'a document that changes all the time keeps no other from its turn',
+  },
+  {
+    name: 'late-tenants-wait-for-ever',
+    edits: [
+      {
+        file: 'functions/_shared/stores/documents/claims.ts',
+        from: "lastTenant = tenants.length === tenantsAtOnce ? (tenants.at(-1) ?? '') : '';",
+        to: "lastTenant = '';",
+      },
+    ],
+    caughtBy: {
+      file: 'functions/_shared/stores/documents/open.test.ts',
+      test: 'more tenants than one claim looks at take turns, too',
+    },
+    proves: 'every tenant gets its turn, however many there are',
   },
 ];

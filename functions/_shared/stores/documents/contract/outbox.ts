@@ -65,6 +65,25 @@ export function outboxContract(store: () => DocumentStore, claimMs: () => number
       ]);
     });
 
+    test('a document that is replaced while it is being sent has had its turn', async () => {
+      const [busy, other] = [newTenant(), newTenant()];
+      await drain(busy);
+      await store().accept(given(busy, 'd'));
+      await store().accept(given(other, 'd'));
+      const claimed: string[] = [];
+      const next = async () => {
+        const entries = await store().claimOutbox(1);
+        claimed.push(...entries.map(({ id }) => id));
+        return entries.map(({ tenant }) => tenant);
+      };
+      expect(await next()).toEqual([busy]);
+      await store().accept(given(busy, 'd', 'two'));
+      expect([await next(), await next()]).toEqual([[other], [busy]]);
+      await store().accept(given(busy, 'd', 'three'));
+      expect(await next()).toEqual([busy]);
+      await store().ackOutbox(claimed);
+    });
+
     test('how much waits is known, of each tenant and of all', async () => {
       const [tenant, idle] = [newTenant(), newTenant()];
       await indexed(given(idle, 'done'));
