@@ -62,7 +62,7 @@ const VersionReference = z.object({
 /**
  * Keeps a dead letter, and ends what waited for it with its reason: the asynchronous question, or the document version
  * if it would fail again. Else the version goes on: the sweep sends it off, and ends it where that was in vain. Safe to
- * repeat: everything said and written is the same the second time.
+ * repeat: everything said and written is the same the second time, and nothing is after a replay.
  */
 export async function takeDeadLetter(
   event: CloudEvent,
@@ -72,7 +72,7 @@ export async function takeDeadLetter(
   // The timer fires again by itself.
   if (name === 'timer.fired') return undefined;
   const letter = readLetter(event, tenant, new Date());
-  await documents.addDeadLetter(letter);
+  if (!(await documents.addDeadLetter(letter))) return undefined;
   log.warn({ event: event.type, code: letter.code, destination: letter.destination }, 'dead letter');
 
   if (name === undefined) return undefined;

@@ -127,6 +127,19 @@ test('delivered again it is kept once and says the same', async () => {
   expect((await list('twice')).dead_letters).toHaveLength(1);
 });
 
+test('delivered again after its replay it ends nothing: the version is open again', async () => {
+  const reference = await accepted('replayed');
+  const event = dead(emit('document.accepted', 'a', reference), 'replayed');
+  await deliver(event);
+  expect(await documents.replay('replayed', {}, 10)).toBe(1);
+  expect(await deliver(event)).toEqual([]);
+  expect((await documents.version({ tenant: 'replayed', ...reference }))?.state).toBe('accepted');
+  // It fails once more.
+  const later = { ...event, time: new Date(Date.now() + 1000).toISOString() };
+  expect(await deliver(later)).toHaveLength(1);
+  expect((await documents.version({ tenant: 'replayed', ...reference }))?.state).toBe('dead_lettered');
+});
+
 test('a letter of a version that has ended otherwise changes nothing', async () => {
   const old = await accepted('late');
   const now = await accepted('late');

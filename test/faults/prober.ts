@@ -111,7 +111,8 @@ export function createProber(url: string, ledger: Ledger, random: Random = seede
     },
     stale,
     async put(tenant, document, text = '') {
-      const marker = `zq${run}x${(words++).toString(36)}`;
+      // Of one length: none is the beginning of another.
+      const marker = `zq${run}x${(words++).toString(36).padStart(5, '0')}`;
       const act = ledger.begin({ tenant: tenant.name, document, kind: 'put', marker });
       const content = `The document ${document} says ${marker} once. ${text}`;
       const body = { title: `About ${document}`, text: content };

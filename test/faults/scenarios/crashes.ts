@@ -101,7 +101,7 @@ export const sigterm: Scenario = {
       );
       const requests = Array.from({ length: 200 }, async (_, n) => {
         const document = `t${time}-${n}`;
-        const marker = `zqterm${time}x${n.toString(36)}`;
+        const marker = `zqterm${time}x${n.toString(36).padStart(2, '0')}`;
         const act = ledger.begin({ tenant: tenant.name, document, kind: 'put', marker });
         const answer = await send(system.url, tenant, 'PUT', `/v1/documents/${document}`, {
           text: `This is ${marker}.`,

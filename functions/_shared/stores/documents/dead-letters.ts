@@ -1,15 +1,15 @@
 import { type Kysely, type Selectable, sql } from 'kysely';
 import { type CloudEvent, eventName, eventType, OF_A_VERSION } from '../../events.ts';
 import type { Database, Queryable } from '../sql/database.ts';
-import { isOvertaken, readHead } from './head.ts';
+import { type Db, isOvertaken, readHead } from './head.ts';
 import type { DeadLetterFilter, DocumentStore } from './port.ts';
 import { mayReadLetter } from './readable.ts';
-import { type DeadLetter, type DocumentRef, type Said, UNFINISHED } from './records.ts';
+import { type DeadLetter, type DocumentRef, type NewDeadLetter, type Said, UNFINISHED } from './records.ts';
 import { send } from './sweep.ts';
 import type { Tables } from './tables.ts';
 import { fromCursor, instant, jsonb, storable, toCursor } from './text.ts';
 
-/** Dead letters, newest first. The same letter again is ignored, unless it had been replayed. */
+/** Dead letters, newest first. The same letter again is ignored; one of the same event that failed again after a replay is not. */
 export function deadLetters(
   database: Database,
 ): Pick<DocumentStore, 'addDeadLetter' | 'deadLetters' | 'deadLetter' | 'replay' | 'purgeDeadLetters'> {
@@ -20,7 +20,8 @@ export function deadLetters(
         const { tenant, id, event, code, message, destination, receivedAt } = letter;
         const db = tx.kysely<Tables>();
         const subject = subjectOf(event);
-        if (await isOver(db, tenant, subject, event)) return;
+        if (await isOver(db, tenant, subject, event)) return false;
+        if (await isReplayed(db, letter)) return false;
         await db
           .insertInto('dead_letters')
           .values({
@@ -48,6 +49,7 @@ export function deadLetters(
               .where('dead_letters.replayed_at', 'is not', null),
           )
           .execute();
+        return true;
       });
     },
 
@@ -153,6 +155,23 @@ async function isOver(
   return deletion !== undefined;
 }
 
+/**
+ * Whether this very letter was kept and has been replayed: the version that it ended is open again. What is said anew after
+ * a replay has a time of its own; only what is said again as it was has the same.
+ */
+async function isReplayed(db: Db, { tenant, id, event }: NewDeadLetter): Promise<boolean> {
+  if (!isOfVersion(event) || event.time === undefined) return false;
+  // Held: a replay that is under way is waited for.
+  const kept = await db
+    .selectFrom('dead_letters')
+    .select(['replayed_at', 'event'])
+    .where('tenant', '=', tenant)
+    .where('id', '=', storable(id))
+    .forUpdate()
+    .executeTakeFirst();
+  return kept !== undefined && kept.replayed_at !== null && kept.event.time === event.time;
+}
+
 /** False when the letter is gone, or was replayed by somebody else. */
 async function replayOne(
   tx: Queryable,
@@ -250,7 +269,12 @@ async function sayAgain(db: Kysely<Tables>, tenant: string, event: CloudEvent): 
   if (name.startsWith('query.')) {
     await db
       .updateTable('answers')
-      .set({ state: 'pending', result: null })
+      // It gets as much time again as it had.
+      .set({
+        state: 'pending',
+        result: null,
+        expires_at: sql`greatest(expires_at, now() + (expires_at - created_at))`,
+      })
       .where('tenant', '=', tenant)
       .where('id', '=', subject)
       .where('state', '=', 'failed')

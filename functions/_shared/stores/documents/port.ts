@@ -225,9 +225,10 @@ export interface DocumentStore {
 
   /**
    * Keeps it, unless what it is about was replaced or deleted meanwhile: its text must not outlive that. A submission is
-   * replaced by one of a later `time`; one that has none counts as older than every deletion and newer than all else.
+   * replaced by one of a later `time`; one that has none counts as older than every deletion and newer than all else. False
+   * when it says nothing any more: not kept for that reason, or kept and replayed before it came again.
    */
-  addDeadLetter(letter: NewDeadLetter): Promise<void>;
+  addDeadLetter(letter: NewDeadLetter): Promise<boolean>;
   /** Those that wait for somebody; a replayed one is gone from the list unless it fails again. */
   deadLetters(
     tenant: string,

@@ -141,6 +141,18 @@ export const READING: readonly BrokenBuild[] = [
     proves: 'a dead letter is for those who may read what it carries',
   },
   {
+    name: 'dead-letters-with-passages',
+    edits: [
+      {
+        file: 'functions/gateway/api/dead-letters.ts',
+        from: "isQuestion ? Object.hasOwn(EVENTS['query.asked'].shape, name) : name !== 'submitter'",
+        to: "name !== 'submitter'",
+      },
+    ],
+    caughtBy: { file: ACCESS, test: RANDOM, env: SOME },
+    proves: 'a dead letter holds no text that was deleted or closed since it was found for a question',
+  },
+  {
     name: 'writes-over-what-is-hidden',
     edits: [
       {

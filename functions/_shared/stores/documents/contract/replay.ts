@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { emit } from '../../../events.ts';
 import type { DocumentStore } from '../port.ts';
 import type { DocumentRef } from '../records.ts';
-import { chunksOf, given, letter, newTenant, using } from './fixtures.ts';
+import { chunksOf, everybody, given, letter, newTenant, using } from './fixtures.ts';
 
 /** By what a dead letter is found, what its replay brings about, and when it is gone. */
 export function replayContract(store: () => DocumentStore): void {
@@ -49,6 +49,41 @@ export function replayContract(store: () => DocumentStore): void {
       const event = emit('document.accepted', 'a', { document: 'a', version, collection: 'default' });
       await store().addDeadLetter(letter(tenant, 'a', event, { message: 'worse' }));
       expect(await store().deadLetter(tenant, 'a')).toMatchObject({ attempts: 2, code: 'internal' });
+    });
+
+    test('that comes once more after its replay ends nothing, however often', async () => {
+      const tenant = newTenant();
+      const ref = await accepted(given(tenant, 'a'));
+      const event = emit('document.accepted', 'a', { document: 'a', version: 1, collection: 'default' });
+      const first = letter(tenant, 'a', event);
+      expect(await store().addDeadLetter(first)).toBe(true);
+      expect(await store().addDeadLetter(first)).toBe(true);
+      await store().fail(ref, { code: 'unprocessable', message: 'broken' });
+      expect(await store().replay(tenant, {}, 10)).toBe(1);
+      for (let time = 0; time < 3; time++) expect(await store().addDeadLetter(first)).toBe(false);
+      expect(await ids(tenant)).toEqual([]);
+      const second = { ...first, event: { ...first.event, time: new Date(Date.now() + 1000).toISOString() } };
+      expect(await store().addDeadLetter(second)).toBe(true);
+      expect(await ids(tenant)).toEqual(['a']);
+    });
+
+    test('of a question gives it as much time again as it had', async () => {
+      const tenant = newTenant();
+      const caller = everybody(tenant);
+      await store().createAnswer(caller, 'q', new Date(Date.now() + 60_000), undefined);
+      const data = { query: 'q', collection: 'default', principals: ['*'] };
+      const asked = letter(tenant, 'q', emit('query.asked', 'q', data as never));
+      await store().addDeadLetter(asked);
+      await store().completeAnswer(tenant, 'q', 'failed', { code: 'internal' });
+      const before = (await store().answer(caller, 'q'))?.expiresAt ?? '';
+      await new Promise((resolve) => setTimeout(resolve, 50));
+      expect(await store().replay(tenant, {}, 10)).toBe(1);
+      const answer = await store().answer(caller, 'q');
+      expect(answer).toMatchObject({ state: 'pending' });
+      expect(Date.parse(answer?.expiresAt ?? '') - Date.parse(before)).toBeGreaterThanOrEqual(50);
+      // What is said again as it was, and fails as it did, is a failure again.
+      expect(await store().addDeadLetter(asked)).toBe(true);
+      expect(await ids(tenant)).toEqual(['q']);
     });
 
     test('of a version that is no longer current opens nothing', async () => {
