@@ -151,6 +151,61 @@ describe('with keys', () => {
     });
   });
 
+  test('a dead letter of a question shows what was asked, and nothing of what was found', async () => {
+    const { documents } = guarded.gateway.deps;
+    const { key: token, record } = await guarded.key('reader', { name: 'gus', principals: ['group:eng'] });
+    const gus = (method: string, path: string) => guarded.ask(token, method, path);
+    const text = 'The launch code is 4711.';
+    await writer('PUT', '/v1/documents/closed', { text });
+    const asked = {
+      query: 'q',
+      question: 'What is the launch code?',
+      collection: 'default',
+      mode: 'hybrid' as const,
+      limit: 5,
+      neighbours: 0,
+      principals: ['*', 'user:gus', `key:${record.id}`, 'group:eng'],
+      degraded: ['embed'],
+      timings: { fetch: 2 },
+    };
+    const hit = { document: 'closed', version: 1, chunk: 0, score: 1 };
+    const about = { title: 'Launch', uri: null, range: [0, 24], headings: [], metadata: {}, text };
+    const passages = [{ ...hit, ...about, range: [0, 24] as [number, number] }];
+    const result = {
+      answer: text,
+      answered: true,
+      citations: [{ source: 0, start: 0, end: 24 }],
+      model: 'extractive',
+      degraded: [],
+    };
+    const said = [
+      emit('query.embedded', 'q', { ...asked, vector: 'AAAA', model: 'm' }),
+      emit('query.matched', 'q', { ...asked, hits: [hit] }),
+      emit('query.grounded', 'q', { ...asked, passages }),
+      emit('query.answered', 'q', { ...asked, passages, result }),
+    ];
+    const events = said.map((each) => toCloudEvent('fetch', each, { tenant: 'acme' }));
+    // And one of a release to come.
+    for (const event of [...events, { ...events[3], type: 'dev.knarr.query.answered.v2' } as CloudEvent]) {
+      await documents.addDeadLetter({
+        id: event.type,
+        tenant: 'acme',
+        event,
+        code: 'unprocessable',
+        message: 'The deadline had passed.',
+        destination: '',
+        receivedAt: new Date().toISOString(),
+      });
+      const shown = await gus('GET', `/v1/dead-letters/${event.type}`);
+      expect(shown.body.event.data, event.type).toEqual(asked);
+    }
+    expect(JSON.stringify((await gus('GET', '/v1/dead-letters')).body)).not.toContain('4711');
+    // What is said again is all that was said.
+    expect((await admin('POST', `/v1/dead-letters/${events[2]?.type}/replay`)).body).toEqual({ replayed: 1 });
+    const again = async () => guarded.gateway.published.find(({ subject }) => subject === 'q')?.data;
+    await expect.poll(again).toEqual({ ...asked, passages });
+  });
+
   test('events from outside reach the stage by /v1/events alone, with the rights of their sender', async () => {
     const { gateway, caller, ask } = guarded;
     const [ann, bob] = [await caller('writer', { name: 'ann' }), await caller('writer', { name: 'bob' })];

@@ -1,5 +1,6 @@
 import { z } from '@hono/zod-openapi';
 import { KnarrError } from '../../_shared/errors.ts';
+import { type CloudEvent, EVENTS } from '../../_shared/events.ts';
 import type { DeadLetter } from '../../_shared/stores/documents/records.ts';
 import type { GatewayDeps } from '../deps.ts';
 import { type Api, auditOf, endpoint, queryInteger } from './endpoint.ts';
@@ -25,14 +26,24 @@ const DeadLetterView = z
 const tag = 'Dead letters';
 
 function view({ id, code, message, destination, receivedAt, attempts, event }: DeadLetter) {
-  const shown = { ...event, ...(isRecord(event.data) && { data: withoutSubmitter(event.data) }) };
+  const shown = { ...event, ...(event.data !== undefined && { data: shownOf(event) }) };
   return { id, code, message, destination, received_at: receivedAt, attempts, event: shown };
+}
+
+/**
+ * What its readers see. Of a question what was asked: what was found for it may have been deleted, changed or closed to
+ * them since. Of a submission all but whose rights it has, which is no reader's business.
+ */
+function shownOf({ type, data }: CloudEvent): unknown {
+  const isQuestion = type.startsWith('dev.knarr.query.');
+  if (!isRecord(data)) return isQuestion ? {} : data;
+  const isShown = (name: string) =>
+    isQuestion ? Object.hasOwn(EVENTS['query.asked'].shape, name) : name !== 'submitter';
+  return Object.fromEntries(Object.entries(data).filter(([name]) => isShown(name)));
 }
 
 const isRecord = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
-/** Whose rights it has is no reader's business. */
-const withoutSubmitter = ({ submitter: _, ...data }: Record<string, unknown>) => data;
 
 const withoutData = ({ event: { data: _, ...event }, ...rest }: ReturnType<typeof view>) => ({
   ...rest,
@@ -90,7 +101,8 @@ export function deadLetterRoutes(api: Api, deps: GatewayDeps): void {
       role: 'reader',
       tag,
       summary: 'A dead letter with its event',
-      description: 'Without its data for an admin who may not read the document or question.',
+      description:
+        'Without its data for an admin who may not read the document or question; of a question what was asked, without what was found for it.',
       params: z.object({ id: z.string().min(1).max(512) }),
       answers: { 200: { description: 'The dead letter.', json: DeadLetterView } },
     },

@@ -16,12 +16,14 @@ export async function addDeadLetters(
       ['*', 'user:bob', 'group:hr'],
     ]) {
       const about = { tenant, acl: principals, collection: '' };
+      // In the passages that were found for it stands what nobody may read any more.
+      const withdrawn = world.plant({ tenant, acl: [], collection: '', kind: 'text' });
       const data = {
         query: 'q',
         question: `${question(random)} ${world.plant({ ...about, kind: 'question' })}`,
         collection: 'default',
         principals,
-        passages: [],
+        passages: [{ document: 'gone', version: 1, chunk: 0, text: withdrawn }],
       } as unknown as EventData<'query.grounded'>;
       const id = `letter-${tenant}-${principals.length}`;
       ids.push(id);
