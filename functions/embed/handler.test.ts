@@ -139,7 +139,7 @@ test('an expired question is not embedded', async () => {
     cacheBytes: 0,
   });
   try {
-    const expired = { kind: 'query' as const, signal, deadline: Date.now() - 1 };
+    const expired = { kind: 'query' as const, tenant: 'acme', signal, deadline: Date.now() - 1 };
     await expect(fresh.encode(['late'], expired)).rejects.toMatchObject({ code: 'deadline_exceeded' });
     expect(fresh.dispatched).toBe(0);
   } finally {

@@ -3,8 +3,8 @@ import { cached } from './cache.ts';
 import type { Encoder } from './port.ts';
 
 const signal = new AbortController().signal;
-const passage = { kind: 'passage' as const, signal };
-const query = { kind: 'query' as const, signal };
+const passage = { kind: 'passage' as const, tenant: 'acme', signal };
+const query = { kind: 'query' as const, tenant: 'acme', signal };
 
 /** Tells each text's length and kind, and notes what it was asked. */
 function lengths() {
@@ -58,6 +58,17 @@ test('the bytes are bounded, and passages do not displace questions', async () =
   expect(asked).toEqual([]);
   await cache.encode(['passage 0'], passage);
   expect(asked).toEqual([['passage 0']]);
+});
+
+test("one tenant's texts make another's no faster", async () => {
+  const { encoder, asked } = lengths();
+  const cache = cached(encoder, 1e6);
+  const secret = 'what somebody asked, and somebody else would like to know that they did';
+  for (const tenant of ['acme', 'other', 'acme']) await cache.encode([secret, 'short'], { ...query, tenant });
+  expect(asked).toEqual([
+    [secret, 'short'],
+    [secret, 'short'],
+  ]);
 });
 
 test('a remembered vector keeps nothing of its batch alive', async () => {

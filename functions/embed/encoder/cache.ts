@@ -13,7 +13,7 @@ const ENTRY_BYTES = 160;
 
 /**
  * An encoder that remembers the vectors of the texts it saw last, exactly: questions that come again, and sentences
- * that occur in many documents. Questions and passages have half of `maxBytes` each, so that an ingest leaves the
+ * that occur in many documents of a tenant. Questions and passages have half of `maxBytes` each, so that an ingest leaves the
  * questions there.
  */
 export function cached(encoder: Encoder, maxBytes: number): Encoder {
@@ -28,7 +28,7 @@ export function cached(encoder: Encoder, maxBytes: number): Encoder {
 
   async function encode(texts: readonly string[], options: EncodeOptions): Promise<Encoded> {
     const cache = caches[options.kind];
-    const keys = texts.map(keyOf);
+    const keys = texts.map((text) => keyOf(options.tenant, text));
     const found = new Map<string, Cached>();
     const missing = new Map<string, string>();
     for (const [index, key] of keys.entries()) {
@@ -59,5 +59,5 @@ export function cached(encoder: Encoder, maxBytes: number): Encoder {
   return { ...encoder, encode };
 }
 
-/** Short texts are their own key. */
-const keyOf = (text: string) => (text.length <= 64 ? text : contentHash(text));
+/** Short texts are their own key; no tenant's name has a line break in it. */
+const keyOf = (tenant: string, text: string) => `${tenant}\n${text.length <= 64 ? text : contentHash(text)}`;

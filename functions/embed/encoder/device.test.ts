@@ -58,7 +58,8 @@ test('with the model for the CPU, whose vectors are what they always are', async
     expect(cpu.fallback).toBeUndefined();
     const [one, other] = await Promise.all(
       [cpu, cuda].map(
-        async (encoder) => (await encoder.encode(['a knarr'], { kind: 'query', signal })).vectors[0],
+        async (encoder) =>
+          (await encoder.encode(['a knarr'], { kind: 'query', tenant: 'acme', signal })).vectors[0],
       ),
     );
     if (cuda.device === 'cpu') expect(other).toEqual(one);

@@ -32,7 +32,7 @@ const texts = golden.cases.map(({ text }) => text);
 const options = { folder, workers: 1, threads: 1, tokenBudget: 256, queueTokens: 4000, cacheBytes: 0 };
 const { signal } = new AbortController();
 setMaxListeners(0, signal);
-const passage = { kind: 'passage' as const, signal };
+const passage = { kind: 'passage' as const, tenant: 'acme', signal };
 const dot = (a: ArrayLike<number>, b: ArrayLike<number>) =>
   Array.from(a).reduce((sum, x, i) => sum + x * (b[i] ?? 0), 0);
 const cosine = (a: ArrayLike<number>, b: ArrayLike<number>) => dot(a, b) / Math.sqrt(dot(a, a) * dot(b, b));
@@ -69,7 +69,7 @@ test('vectors of every golden text are the recorded ones, or nearer the fp32 ref
 test("a text's vector does not depend on the texts beside it", async () => {
   const together = await encoder.encode(texts, passage);
   for (const [index, text] of texts.entries()) {
-    const alone = await encoder.encode([text], { kind: 'query', signal });
+    const alone = await encoder.encode([text], { kind: 'query', tenant: 'acme', signal });
     expect(cosine(alone.vectors[0] ?? [], together.vectors[index] ?? [])).toBeGreaterThan(0.99999);
   }
 });
@@ -98,7 +98,12 @@ test('the event loop turns while texts are encoded', async () => {
 
 test('expired and abandoned work is not run', async () => {
   const before = encoder.dispatched;
-  const expired = encoder.encode(['late'], { kind: 'query', signal, deadline: Date.now() - 1 });
+  const expired = encoder.encode(['late'], {
+    kind: 'query',
+    tenant: 'acme',
+    signal,
+    deadline: Date.now() - 1,
+  });
   await expect(expired).rejects.toMatchObject({ code: 'deadline_exceeded' });
 
   // Two jobs of four long texts fill the worker, so that what comes later waits.
@@ -144,14 +149,14 @@ test('a question overtakes an ingest', async () => {
       passage,
     )
     .then(note('ingest'));
-  const question = encoder.encode(['who?'], { kind: 'query', signal }).then(note('question'));
+  const question = encoder.encode(['who?'], { kind: 'query', tenant: 'acme', signal }).then(note('question'));
   await Promise.all([ingest, question]);
   expect(finished).toEqual(['question', 'ingest']);
 });
 
 test('a full queue turns bulk callers away, serves the others, and leaves questions their own', async () => {
   const calls = Array.from({ length: 60 }, (_, i) => encoder.encode([long(i)], passage));
-  const question = encoder.encode(['who?'], { kind: 'query', signal });
+  const question = encoder.encode(['who?'], { kind: 'query', tenant: 'acme', signal });
   const outcomes = await Promise.allSettled(calls);
   const refused = outcomes.filter((outcome) => outcome.status === 'rejected');
   expect(refused.length).toBeGreaterThan(10);
@@ -206,7 +211,7 @@ test('a model that gives token vectors is pooled here, in batches, with its pref
       ['passage', ''],
       ['query', 'query: '],
     ] as const) {
-      const { vectors } = await small.encode(texts, { kind, signal });
+      const { vectors } = await small.encode(texts, { kind, tenant: 'acme', signal });
       texts.forEach((text, index) => {
         expected(prefix + text).forEach((value, d) => {
           expect(vectors[index]?.[d]).toBeCloseTo(value, 5);

@@ -42,7 +42,7 @@ beforeEach(() => {
 afterAll(() => void server.close());
 
 const encode = (texts: string[], change: Partial<OpenAIEncoderOptions> = {}) =>
-  createOpenAIEncoder({ ...options, ...change }).encode(texts, { kind: 'passage', signal });
+  createOpenAIEncoder({ ...options, ...change }).encode(texts, { kind: 'passage', tenant: 'acme', signal });
 /** Each text's vector is its length and place; out of order, since nothing promises an order. */
 const rows = (texts: string[]) => ({
   data: texts
@@ -101,6 +101,7 @@ test('the server says when to come back; the deadline is kept all the same', asy
   answer = () => ({ status: 429, body: {}, headers: { 'retry-after': '5' } });
   const late = createOpenAIEncoder(options).encode(['a'], {
     kind: 'query',
+    tenant: 'acme',
     signal,
     deadline: Date.now() + 100,
   });
@@ -147,7 +148,11 @@ test.each([
 test('a caller that leaves ends the request', async () => {
   answer = () => ({ status: 503, body: {} });
   const gone = new AbortController();
-  const left = createOpenAIEncoder(options).encode(['a'], { kind: 'query', signal: gone.signal });
+  const left = createOpenAIEncoder(options).encode(['a'], {
+    kind: 'query',
+    tenant: 'acme',
+    signal: gone.signal,
+  });
   setTimeout(() => gone.abort(), 20);
   await expect(left).rejects.toMatchObject({ code: 'cancelled' });
 });

@@ -1,5 +1,7 @@
 export interface EncodeOptions {
   kind: 'query' | 'passage';
+  /** Whose texts they are: how long one takes tells nobody else that it was seen before. */
+  tenant: string;
   signal: AbortSignal;
   /** Milliseconds since the epoch; work that has not begun by then is dropped. */
   deadline?: number | undefined;

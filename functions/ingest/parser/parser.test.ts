@@ -13,6 +13,7 @@ import { childrenOf } from './testing/children.ts';
 import { OPTIONS, SLOW } from './testing/options.ts';
 
 const PARENT = fileURLToPath(new URL('./testing/busy-parent.ts', import.meta.url));
+const LATE = fileURLToPath(new URL('./testing/late-parser.js', import.meta.url));
 const SHIP = 'The knarr was a Norse merchant ship.';
 const plain = (text: string) => ({ bytes: Buffer.from(text), mediaType: 'text/plain', title: null });
 /** A million elements take far more memory than their bytes. */
@@ -154,6 +155,20 @@ describe('a reader that fails for another reason than the document', () => {
     // This process has been told by then, too.
     await sleep(100);
     expect((await parser.parse(plain(SHIP))).chunks).toHaveLength(1);
+  });
+
+  test('a library throws when the document has been read: the next ones are read', async () => {
+    const parser = parserWith({ program: LATE, queue: 9 });
+    for (let time = 0; time < 3; time++) {
+      const texts = ['AT ONCE', SHIP, 'LATE', SHIP, SHIP];
+      const read = await Promise.allSettled(texts.map((text) => parser.parse(plain(text))));
+      expect(read.map(({ status }) => status)).toEqual(['rejected', ...Array(4).fill('fulfilled')]);
+      expect(read[0]).toMatchObject({ reason: { code: 'unprocessable' } });
+      // It throws while there is nothing to do, or while this is read.
+      await parser.parse(plain('LATE'));
+      await sleep(40);
+      expect((await parser.parse(plain(SHIP.repeat(2000)))).chunks.length).toBeGreaterThan(1);
+    }
   });
 
   test('it does not start: not the fault of the document', async () => {

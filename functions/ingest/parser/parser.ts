@@ -33,13 +33,26 @@ export function createParser(options: ParserOptions): Parser {
   const idle: { reader: Reader; timer: NodeJS.Timeout }[] = [];
   const closing = new AbortController();
 
-  function take(): Reader {
+  /** A process that has read documents before. */
+  function takeIdle(): Reader | undefined {
     for (let next = idle.pop(); next; next = idle.pop()) {
       clearTimeout(next.timer);
       if (next.reader.alive()) return next.reader;
     }
+    return undefined;
+  }
+
+  function start(): Reader {
     const { model, extract, chunk } = options;
     return startReader({ model, extract, chunk }, options);
+  }
+
+  async function parseWith(reader: Reader, document: ParseRequest, signal: AbortSignal): Promise<Parsed> {
+    try {
+      return await reader.parse(document, signal);
+    } finally {
+      giveBack(reader);
+    }
   }
 
   function giveBack(reader: Reader): void {
@@ -69,11 +82,13 @@ export function createParser(options: ParserOptions): Parser {
         throw new KnarrError('too_many_requests', 'Too many documents wait to be read.', { retryAfter: 2 });
       const signal = AbortSignal.any(given ? [given, closing.signal] : [closing.signal]);
       const work = async () => {
-        const reader = take();
+        const used = takeIdle();
         try {
-          return await reader.parse(document, signal);
-        } finally {
-          giveBack(reader);
+          return await parseWith(used ?? start(), document, signal);
+        } catch (thrown) {
+          // What it failed of may be a document before: a new one tells.
+          if (!used?.hasFailed() || signal.aborted) throw thrown;
+          return parseWith(start(), document, signal);
         }
       };
       try {

@@ -1,5 +1,5 @@
 import { Worker } from 'node:worker_threads';
-import { KnarrError } from '../../_shared/errors.ts';
+import { type ErrorCode, KnarrError } from '../../_shared/errors.ts';
 import { loadTokenizer } from '../../_shared/models/tokenizer.ts';
 import { chunkDocument } from '../chunk/chunk.ts';
 import { extract } from '../extract/extract.ts';
@@ -27,15 +27,10 @@ const say = (message: ReaderMessage, said?: () => void) =>
   process.send?.(message, undefined, undefined, said);
 
 /** A reader that trips over a document (a RangeError from deep nesting, say) says something about the document. */
-function fail(thrown: unknown, said?: () => void): void {
-  const { code, message } =
-    thrown instanceof KnarrError
-      ? thrown
-      : new KnarrError(
-          'unprocessable',
-          `The document cannot be read (${(thrown as Error)?.name ?? 'Error'}).`,
-        );
-  say({ error: { code, message } }, said);
+function errorOf(thrown: unknown): { code: ErrorCode; message: string } {
+  if (thrown instanceof KnarrError) return { code: thrown.code, message: thrown.message };
+  const name = (thrown as Error)?.name ?? 'Error';
+  return { code: 'unprocessable', message: `The document cannot be read (${name}).` };
 }
 
 process.on('message', (message: ReaderSettings | ParseRequest) => {
@@ -45,17 +40,18 @@ process.on('message', (message: ReaderSettings | ParseRequest) => {
   } else
     read?.(message).then(
       (parsed) => say({ parsed }),
-      (thrown) => fail(thrown),
+      (thrown) => say({ error: errorOf(thrown) }),
     );
 });
 // What a library throws where no promise of ours sees it. The process is not to be trusted afterwards.
 process.on('uncaughtException', (thrown: NodeJS.ErrnoException) => {
-  const stop = () => process.exit(1);
-  if (read) fail(thrown, stop);
-  else {
-    const message = `The reader of documents does not start (${thrown.code ?? thrown.name}).`;
-    say({ error: { code: 'unavailable', message } }, stop);
-  }
+  const error: { code: ErrorCode; message: string } = read
+    ? errorOf(thrown)
+    : {
+        code: 'unavailable',
+        message: `The reader of documents does not start (${thrown.code ?? thrown.name}).`,
+      };
+  say({ error, isLast: true }, () => process.exit(1));
 });
 // What a library gives up without anybody waiting for it, such as a font.
 process.on('unhandledRejection', () => {});

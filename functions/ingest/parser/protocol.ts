@@ -28,8 +28,8 @@ export interface Parsed {
   chunks: StoredChunk[];
 }
 
-/** What a reader says. */
+/** What a reader says. `isLast`: it fails as a whole, and ends. */
 export type ReaderMessage =
   | { ready: true }
   | { parsed: Parsed }
-  | { error: { code: ErrorCode; message: string } };
+  | { error: { code: ErrorCode; message: string }; isLast?: true };

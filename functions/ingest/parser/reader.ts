@@ -9,12 +9,16 @@ export interface ReaderLimits {
   timeoutMs: number;
   /** Memory that the process may use, bytes. */
   memoryBytes: number;
+  /** The process's program; by default the one that is built from `parser.worker.ts`. */
+  program?: string;
 }
 
 /** A child process that reads one document at a time. */
 export interface Reader {
-  /** False when the process has ended: it is to be replaced. */
+  /** False when the process has ended or is about to: it is to be replaced. */
   alive(): boolean;
+  /** Whether it ended of itself, by the fault of what it reads or of what it had read before. */
+  hasFailed(): boolean;
   /** Rejects with what is wrong with the document, or with `unavailable` when the process failed for another reason. */
   parse(request: ParseRequest, signal: AbortSignal): Promise<Parsed>;
   /** Ends the process at once; what it reads is rejected with this error. */
@@ -30,9 +34,12 @@ const HEAP_SHARE = 2 / 3;
 /** Signals by which the system or an operator ends a process whatever it does; others are its own fault. */
 const FROM_OUTSIDE: readonly (string | null)[] = ['SIGKILL', 'SIGTERM', 'SIGINT', 'SIGHUP'];
 
-export function startReader(settings: ReaderSettings, { timeoutMs, memoryBytes }: ReaderLimits): Reader {
+export function startReader(
+  settings: ReaderSettings,
+  { timeoutMs, memoryBytes, program = workerFile('parser') }: ReaderLimits,
+): Reader {
   const heap = Math.max(64, Math.floor((memoryBytes / 2 ** 20) * HEAP_SHARE));
-  const child = fork(workerFile('parser'), {
+  const child = fork(program, {
     serialization: 'advanced',
     execArgv: [`--max-old-space-size=${heap}`],
     // It needs nothing of the environment, and has no terminal.
@@ -41,10 +48,14 @@ export function startReader(settings: ReaderSettings, { timeoutMs, memoryBytes }
   });
   let verdict: KnarrError | undefined;
   let isReady = false;
+  let isEnding = false;
   const kill = (error = new KnarrError('unavailable', 'The reader of documents was ended.')) => {
     verdict ??= error;
     child.kill('SIGKILL');
   };
+  child.on('message', (message: ReaderMessage) => {
+    isEnding ||= 'isLast' in message;
+  });
   // Also keeps an event named "error" from being thrown.
   child.on('error', (cause) =>
     kill(new KnarrError('unavailable', 'The reader of documents failed.', { cause })),
@@ -82,7 +93,7 @@ export function startReader(settings: ReaderSettings, { timeoutMs, memoryBytes }
   }
 
   const alive = () =>
-    child.connected && child.exitCode === null && child.signalCode === null && !child.killed;
+    !isEnding && child.connected && child.exitCode === null && child.signalCode === null && !child.killed;
   const send = (message: ReaderSettings | ParseRequest) =>
     child.send(message, (cause) => {
       if (cause) kill(new KnarrError('unavailable', 'The reader of documents failed.', { cause }));
@@ -97,6 +108,7 @@ export function startReader(settings: ReaderSettings, { timeoutMs, memoryBytes }
 
   return {
     alive,
+    hasFailed: () => isReady && !alive() && verdict === undefined && !FROM_OUTSIDE.includes(child.signalCode),
     kill,
     async parse(request, signal) {
       const leave = () => kill(KnarrError.from(signal.reason));

@@ -290,4 +290,19 @@ export const READING: readonly BrokenBuild[] = [
     },
     proves: 'what the audit log holds cannot be changed',
   },
+  {
+    name: 'embeddings-tell-who-asked-before',
+    edits: [
+      {
+        file: 'functions/embed/encoder/cache.ts',
+        from: 'keyOf(options.tenant, text)',
+        to: "keyOf('', text)",
+      },
+    ],
+    caughtBy: {
+      file: 'functions/embed/encoder/cache.test.ts',
+      test: "one tenant's texts make another's no faster",
+    },
+    proves: 'how long an embedding takes tells nothing of other tenants',
+  },
 ];

@@ -250,4 +250,34 @@ export const DELIVERY: readonly BrokenBuild[] = [
     },
     proves: 'every tenant gets its turn, however many there are',
   },
+  {
+    name: 'late-letter-ends-a-replayed-version',
+    edits: [
+      {
+        file: 'functions/_shared/stores/documents/dead-letters.ts',
+        from: 'if (await isReplayed(db, letter)) return false;',
+        to: '',
+      },
+    ],
+    caughtBy: {
+      file: 'functions/recover/handler.test.ts',
+      test: 'delivered again after its replay it ends nothing: the version is open again',
+    },
+    proves: 'what was replayed is not ended by the letter of before',
+  },
+  {
+    name: 'innocent-document-blamed',
+    edits: [
+      {
+        file: 'functions/ingest/parser/parser.ts',
+        from: 'if (!used?.hasFailed() || signal.aborted) throw thrown;',
+        to: 'throw thrown;',
+      },
+    ],
+    caughtBy: {
+      file: 'functions/ingest/parser/parser.test.ts',
+      test: 'a library throws when the document has been read: the next ones are read',
+    },
+    proves: 'a document is not blamed for what the one before it did',
+  },
 ];
