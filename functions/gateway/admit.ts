@@ -22,7 +22,8 @@ function isQuestion({ method, url, headers }: Request): boolean {
 }
 const QUESTIONS = /^https?:\/\/[^/]+\/(v1\/search|v1\/rag|rag)?(\?|$)/;
 
-async function identify(
+/** Who asks, without counting it. */
+export async function identify(
   request: Request,
   { authenticator, denials }: GatewayDeps,
 ): Promise<Identity | undefined> {

@@ -28,6 +28,7 @@ const BatchResult = z
   .object({
     line: z.int().meta({ description: 'Line of the request, from 1.' }),
     status: z.int().meta({ description: 'As the same document alone would have been answered.' }),
+    retry_after: z.int().optional().meta({ description: 'Seconds after which to send the line again.' }),
     ...Accepted.partial().shape,
     error: Problem.optional(),
   })
@@ -44,7 +45,7 @@ export function batchRoutes(api: Api, deps: GatewayDeps, log: Logger): void {
       role: 'writer',
       tag: 'Documents',
       summary: 'Add many documents',
-      description: `One document a line in (a submission with an optional \`id\`), one result a line out, in the same order and streamed: read while you send. A line that is refused stops no other.`,
+      description: `One document a line in (a submission with an optional \`id\`), one result a line out, in the same order and streamed: read while you send. Each line counts as a request, and is written by whoever the token stands for by then. A line that is refused stops no other, but one with 401 is the last: the token has been revoked or has expired.`,
       content: Object.fromEntries(BATCH_TYPES.map((type) => [type, BatchLine])),
       answers: {
         200: { description: 'One result a line.', content: { 'application/x-ndjson': BatchResult } },
@@ -70,22 +71,19 @@ async function* acceptLines(request: Request, call: ApiCall, deps: GatewayDeps, 
   const maxLine = deps.limits.maxBatchLineBytes;
   const source = bodyStream(request, Number.POSITIVE_INFINITY);
   const room = deps.bodies.open();
+  // The request itself was counted: that is its first line's.
+  let admitLine = identify;
   for await (const line of splitLines(source, maxLine, room)) {
     if (deps.closing.signal.aborted || call.signal.aborted) return;
-    const result = await acceptLine(line, call, deps, room).catch((thrown): BatchResult => {
+    try {
+      const caller = await admitLine(request, deps);
+      yield json(await acceptLine(line, { ...call, ...caller }, deps, room));
+    } catch (thrown) {
       const error = KnarrError.from(thrown);
       if (error.code === 'internal') log.error({ err: thrown }, 'a line of a batch failed');
-      return { line: line.number, status: error.status, error: problemOf(error) };
-    });
-    yield `${JSON.stringify(result)}\n`;
+      yield json(refusalOf(line, error));
+      if (error.code === 'unauthenticated') return;
+    }
+    admitLine = admit;
   }
-}
-
-/** What is read from a URI takes room beside the line's, until the next line is asked for. */
-async function acceptLine(line: Line, call: ApiCall, deps: GatewayDeps, room: Room): Promise<BatchResult> {
-  if ('refusal' in line) throw line.refusal;
-  const { id, ...submission } = validate(BatchLine, parseJson(decodeUtf8(line.bytes)), 'The line');
-  const incoming = await readSubmission(submission, deps, room, call.signal);
-  const acceptance = await accept(id ?? randomUUID(), incoming, writerOf(call), deps);
-  return { line: line.number, status: acceptance.created ? 202 : 200, ...acceptedView(acceptance) };
 }

@@ -85,7 +85,7 @@ export function endpoint<Q extends z.ZodType = z.ZodUndefined, B extends z.ZodTy
     c.set('action', `${spec.method.toUpperCase()} ${spec.path}`);
     const call = c.get('call');
     if (!call) throw new KnarrError('unauthenticated', 'A bearer token is needed.');
-    if (!includesRole(call.role, spec.role)) throw missing(`the role ${spec.role}`);
+    requireRole(call, spec.role);
     const params = pathParameters(spec.path, c.req.url);
     if (spec.params) validate(spec.params, params, 'The path');
     const query = spec.query ? validate(spec.query, queryParameters(c.req.url), 'The query') : undefined;
@@ -105,12 +105,17 @@ const missing = (what: string) =>
     headers: { 'www-authenticate': 'Bearer error="insufficient_scope"' },
   });
 
+/** Throws `forbidden` for a caller without this role. */
+export function requireRole({ role }: Identity, needed: Role): void {
+  if (!includesRole(role, needed)) throw missing(`the role ${needed}`);
+}
+
 /** Who writes, as {@link accept} wants to know it. */
-export const writerOf = (call: ApiCall): Writer => ({
-  tenant: call.tenant,
-  actor: call.actor,
-  traceparent: call.traceparent,
-  caller: call,
+export const writerOf = ({ traceparent, ...caller }: Identity & Pick<Call, 'traceparent'>): Writer => ({
+  tenant: caller.tenant,
+  actor: caller.actor,
+  traceparent,
+  caller,
 });
 
 /** Who acts, as the audit log names it. */
