@@ -10,11 +10,15 @@ import type { Logger } from '../../_shared/stage.ts';
 import { accept, readSubmission } from '../accept/accept.ts';
 import { type Line, splitLines } from '../accept/lines.ts';
 import { Submission } from '../accept/submission.ts';
+import { admit, identify } from '../admit.ts';
+import type { Identity } from '../auth/identity.ts';
 import type { GatewayDeps } from '../deps.ts';
 import type { Room } from '../limits/bodies.ts';
 import { Accepted, acceptedView } from './document-view.ts';
-import { type Api, type ApiCall, endpoint, Problem, writerOf } from './endpoint.ts';
+import { type Api, type ApiCall, auditOf, endpoint, Problem, requireRole, writerOf } from './endpoint.ts';
 
+const PATH = '/v1/documents:batch';
+const ROLE = 'writer';
 const BATCH_TYPES = ['application/x-ndjson', 'application/ndjson', 'application/jsonl'];
 
 /** Results that may wait for a client that sends before it reads, bytes; some ten thousand lines. */
@@ -41,8 +45,8 @@ export function batchRoutes(api: Api, deps: GatewayDeps, log: Logger): void {
     api,
     {
       method: 'post',
-      path: '/v1/documents:batch',
-      role: 'writer',
+      path: PATH,
+      role: ROLE,
       tag: 'Documents',
       summary: 'Add many documents',
       description: `One document a line in (a submission with an optional \`id\`), one result a line out, in the same order and streamed: read while you send. Each line counts as a request, and is written by whoever the token stands for by then. A line that is refused stops no other, but one with 401 is the last: the token has been revoked or has expired.`,
@@ -71,19 +75,48 @@ async function* acceptLines(request: Request, call: ApiCall, deps: GatewayDeps, 
   const maxLine = deps.limits.maxBatchLineBytes;
   const source = bodyStream(request, Number.POSITIVE_INFINITY);
   const room = deps.bodies.open();
-  // The request itself was counted: that is its first line's.
+  // The first line is the request that was counted when the batch began.
   let admitLine = identify;
   for await (const line of splitLines(source, maxLine, room)) {
     if (deps.closing.signal.aborted || call.signal.aborted) return;
-    try {
-      const caller = await admitLine(request, deps);
-      yield json(await acceptLine(line, { ...call, ...caller }, deps, room));
-    } catch (thrown) {
-      const error = KnarrError.from(thrown);
-      if (error.code === 'internal') log.error({ err: thrown }, 'a line of a batch failed');
-      yield json(refusalOf(line, error));
-      if (error.code === 'unauthenticated') return;
-    }
+    const result = await admitLine(request, deps)
+      .then((identity) => acceptLine(line, identity, call, deps, room))
+      .catch((thrown): BatchResult => {
+        const error = KnarrError.from(thrown);
+        if (error.code === 'internal') log.error({ err: thrown }, 'a line of a batch failed');
+        if (error.code === 'forbidden')
+          deps.denials.record(error, { ...auditOf(call), action: `POST ${PATH}` });
+        return refusalOf(line, error);
+      });
+    yield `${JSON.stringify(result)}\n`;
+    if (result.status === 401) return;
     admitLine = admit;
   }
 }
+
+/**
+ * The caller is whoever the token stands for by now: a batch may be open for longer than a key holds. What is read from
+ * a URI takes room beside the line's, until the next line is asked for.
+ */
+async function acceptLine(
+  line: Line,
+  identity: Identity | undefined,
+  { traceparent, signal }: ApiCall,
+  deps: GatewayDeps,
+  room: Room,
+): Promise<BatchResult> {
+  if (!identity) throw new KnarrError('unauthenticated', 'A bearer token is needed.');
+  requireRole(identity, ROLE);
+  if ('refusal' in line) throw line.refusal;
+  const { id, ...submission } = validate(BatchLine, parseJson(decodeUtf8(line.bytes)), 'The line');
+  const incoming = await readSubmission(submission, deps, room, signal);
+  const acceptance = await accept(id ?? randomUUID(), incoming, writerOf({ ...identity, traceparent }), deps);
+  return { line: line.number, status: acceptance.created ? 202 : 200, ...acceptedView(acceptance) };
+}
+
+const refusalOf = ({ number: line }: Line, error: KnarrError): BatchResult => ({
+  line,
+  status: error.status,
+  ...(error.retryAfter !== undefined && { retry_after: Math.ceil(error.retryAfter) }),
+  error: problemOf(error),
+});

@@ -111,10 +111,10 @@ export function requireRole({ role }: Identity, needed: Role): void {
 }
 
 /** Who writes, as {@link accept} wants to know it. */
-export const writerOf = ({ traceparent, ...caller }: Identity & Pick<Call, 'traceparent'>): Writer => ({
+export const writerOf = (caller: Identity & Pick<Call, 'traceparent'>): Writer => ({
   tenant: caller.tenant,
   actor: caller.actor,
-  traceparent,
+  traceparent: caller.traceparent,
   caller,
 });
 

@@ -219,6 +219,21 @@ export const READING: readonly BrokenBuild[] = [
     proves: 'a revoked key opens nothing',
   },
   {
+    name: 'revoked-keys-write-on',
+    edits: [
+      {
+        file: 'functions/gateway/api/batch.ts',
+        from: '.then((identity) => acceptLine(',
+        to: '.then(() => call, () => call)\n      .then((identity) => acceptLine(',
+      },
+    ],
+    caughtBy: {
+      file: 'functions/gateway/api/batch-callers.test.ts',
+      test: 'a batch ends with the key that it was begun with',
+    },
+    proves: 'a revoked key writes nothing more, through a batch that is open either',
+  },
+  {
     name: 'tokens-for-others',
     edits: [
       {
