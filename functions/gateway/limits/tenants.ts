@@ -25,7 +25,7 @@ interface Tenant {
 export interface TenantLimits {
   /** Counts a request. Throws `too_many_requests`. */
   request(tenant: string): Promise<void>;
-  /** A turn for a question; what comes back ends it. Rejects as {@link turns} does, and with `too_many_requests`. */
+  /** A turn for a question; what comes back ends it (once; repeats do nothing). Rejects as {@link turns} does, and with `too_many_requests`. */
   question(claim: Claim): Promise<() => void>;
   /** Throws what a question of this tenant would be refused with now. */
   checkQuestion(tenant: string): void;
@@ -114,7 +114,8 @@ export function tenantLimits(
       const releases: (() => void)[] = [];
       const release = () => {
         for (const free of releases) free();
-        if (own.taken() === 0) questions.delete(tenant);
+        // Whoever ends twice finds the place of those that came meanwhile.
+        if (own.taken() === 0 && questions.get(tenant) === own) questions.delete(tenant);
       };
       try {
         releases.push(own.take());
