@@ -34,7 +34,7 @@ export const limitKnobs = {
   maxWrites: knob(
     'KNARR_MAX_WRITES',
     integer(64, 1, 100_000),
-    'Documents being accepted or deleted at once; of more, as with KNARR_MAX_QUESTIONS.',
+    'Documents being accepted at once, and as many being deleted; of more, as with KNARR_MAX_QUESTIONS.',
   ),
   maxBacklog: knob(
     'KNARR_MAX_BACKLOG',

@@ -255,7 +255,7 @@ test('a tick begins anew where another release has left a place that this one ca
 
 test('a sweep dead-letters what is without hope, and removes originals of nothing', async () => {
   const ref = { tenant: 'acme', document: 'stuck', version: 1 };
-  await documents.touchOriginal('acme', 'acme/never');
+  await documents.keepOriginal('acme', 'never', 'acme/never');
   await documents.accept({
     ...{ tenant: 'acme', document: 'stuck', collection: 'default', generation: GENERATION, title: null },
     ...{ uri: null, contentType: 'text/plain', contentHash: 's', bytes: 1, original: 'acme/s' },

@@ -134,9 +134,7 @@ async function write(
   await deps.backlog.check(tenant);
   const quota = await checkRoom(document, content.byteLength, writer, deps);
   const hash = contentHash(content);
-  const original = originalKey(tenant, hash);
-  await deps.documents.touchOriginal(tenant, original);
-  await deps.originals.put(original, content);
+  const original = await keep(tenant, hash, content, deps);
   const generation = (await deps.documents.generationOf(tenant, collection)) ?? generationId(deps.generation);
   const acceptance = await deps.documents.accept(
     {
@@ -157,4 +155,19 @@ async function write(
   );
   if (acceptance.created) deps.relay.wake();
   return acceptance;
+}
+
+/** Stores the content and returns its key, which no purge takes before the version is there that needs it. */
+async function keep(
+  tenant: string,
+  hash: string,
+  content: Uint8Array,
+  { documents, originals }: AcceptDeps,
+): Promise<string> {
+  const noted = () => documents.keepOriginal(tenant, hash, originalKey(tenant, hash));
+  const original = await noted();
+  await originals.put(original, content);
+  // While it was stored it may have become old enough to be purged.
+  if ((await noted()) === original) return original;
+  throw new KnarrError('unavailable', 'The original took too long to be stored; try again.');
 }

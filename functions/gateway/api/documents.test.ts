@@ -1,6 +1,4 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { contentHash } from '../../_shared/ids.ts';
-import { originalKey } from '../../_shared/stores/originals/port.ts';
 import { openTestGateway, serverEvents, type TestGateway } from '../testing.ts';
 
 let gateway: TestGateway;
@@ -46,7 +44,7 @@ test('accepts a document durably and tells its state', async () => {
       error: null,
     },
   });
-  const key = originalKey('default', contentHash('A knarr is a ship.'));
+  const key = (await gateway.deps.documents.current('default', 'notes/1'))?.original ?? '';
   expect(Buffer.from((await gateway.deps.originals.get(key)) ?? []).toString()).toBe('A knarr is a ship.');
   await expect
     .poll(() => gateway.published.filter(({ subject }) => subject === 'notes/1'))

@@ -168,7 +168,7 @@ export function documentRoutes(api: Api, deps: GatewayDeps): void {
     async ({ c, params: { id = '' }, call }) => {
       await headOf(deps, call, id);
       const options = recorded('document.delete', writerOf(call), deps);
-      const removed = await deps.quotas.write(call.tenant, () =>
+      const removed = await deps.quotas.remove(call.tenant, () =>
         deps.documents.remove(call.tenant, id, options),
       );
       if (!removed) throw notFound();

@@ -31,6 +31,8 @@ export interface TenantLimits {
   checkQuestion(tenant: string): void;
   /** The same for a write, which waits for its turn for {@link WRITE_WAIT_MS} at most. */
   write<T>(tenant: string, work: () => Promise<T>): Promise<T>;
+  /** The same for a deletion. It needs the ledger alone, and goes by writes that wait for the store of originals. */
+  remove<T>(tenant: string, work: () => Promise<T>): Promise<T>;
   /** `RateLimit-Policy` and `RateLimit` (draft-ietf-httpapi-ratelimit-headers-10) for an answer to this tenant. */
   headers(tenant: string): Record<string, string>;
   quota(tenant: string): Promise<Quota>;
@@ -49,6 +51,7 @@ export function tenantLimits(
   const tenants = new LRUCache<string, Tenant>({ max: MAX_TENANTS });
   const all = turns({ max: max.maxQuestions, refuse: 'questions' });
   const writes = turns({ max: max.maxWrites, refuse: 'writes' });
+  const removals = turns({ max: max.maxWrites, refuse: 'deletions' });
   const pending = new Map<string, Promise<Tenant>>();
   const questions = new Map<string, Slots>();
 
@@ -130,6 +133,7 @@ export function tenantLimits(
     checkQuestion: all.check,
 
     write: (tenant, work) => writes.run({ tenant, deadline: Date.now() + WRITE_WAIT_MS }, work),
+    remove: (tenant, work) => removals.run({ tenant, deadline: Date.now() + WRITE_WAIT_MS }, work),
 
     check(quota, usage, change) {
       for (const what of ['documents', 'bytes'] as const) {

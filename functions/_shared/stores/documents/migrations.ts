@@ -14,6 +14,7 @@ export const migrations: Record<string, Migration> = {
   '0006_said': { up: said },
   '0007_rebuilds': { up: rebuilds },
   '0008_turns': { up: turns },
+  '0009_removing': { up: removing },
 };
 
 async function documents(db: Kysely<unknown>): Promise<void> {
@@ -214,4 +215,18 @@ async function turns(db: Kysely<unknown>): Promise<void> {
     where name = 'document.accepted'`.execute(db);
   await sql`create index outbox_others on outbox (tenant, coalesce(turn, id))
     where name <> 'document.accepted'`.execute(db);
+}
+
+/**
+ * Originals are found by their content, unless their removal has begun: then another key is made. What an older release
+ * keeps has no hash here, and its keys are not used again.
+ */
+async function removing(db: Kysely<unknown>): Promise<void> {
+  await sql`alter table originals add column content_hash text, add column removing boolean not null default false`.execute(
+    db,
+  );
+  await sql`create unique index originals_content on originals (tenant, content_hash) where not removing`.execute(
+    db,
+  );
+  await sql`create index originals_removing on originals (touched_at) where removing`.execute(db);
 }

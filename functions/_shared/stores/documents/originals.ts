@@ -1,41 +1,56 @@
+import { KnarrError } from '../../errors.ts';
 import type { Database } from '../sql/database.ts';
 import type { DocumentStore } from './port.ts';
 
 /**
- * Which originals are kept. A row is touched before its content is put, and removed, under its lock, together with the
- * content: so an original that is being submitted again is never taken away from under its document.
+ * Which originals are kept, and under which keys. A key whose removal has begun is never used again: nobody can tell when
+ * a deletion whose answer was lost takes effect, and then it takes nothing from anybody.
  */
-export function originalsLedger(database: Database): Pick<DocumentStore, 'touchOriginal' | 'purgeOriginals'> {
+export function originalsLedger(database: Database): Pick<DocumentStore, 'keepOriginal' | 'purgeOriginals'> {
+  async function forget(removed: readonly Original[]): Promise<void> {
+    await database.query(
+      `delete from originals where removing
+         and (tenant, original) in (select * from unnest($1::text[], $2::text[]))`,
+      [removed.map(({ tenant }) => tenant), removed.map(({ original }) => original)],
+    );
+  }
+
   return {
-    async touchOriginal(tenant, original) {
-      await database.query(
-        `insert into originals (tenant, original) values ($1, $2)
-         on conflict (tenant, original) do update set touched_at = now()`,
-        [tenant, original],
+    async keepOriginal(tenant, contentHash, fresh) {
+      const { rows } = await database.query<{ original: string }>(
+        `insert into originals (tenant, original, content_hash) values ($1, $2, $3)
+         on conflict (tenant, content_hash) where not removing do update set touched_at = now()
+         returning original`,
+        [tenant, fresh, contentHash],
       );
+      return rows[0]?.original ?? fresh;
     },
 
     async purgeOriginals({ olderThanMs, limit }, remove) {
-      const { rows } = await database.query<Original>(
-        `select tenant, original from originals o where ${NEEDLESS} limit $2`,
-        [olderThanMs, limit],
-      );
-      let removed = 0;
-      for (const { tenant, original } of rows) {
-        // Each for itself: the store of originals may be slow, and a submission of this one waits.
-        const isRemoved = await database.transaction(async (tx) => {
-          const { affected } = await tx.query(
-            `delete from originals where (tenant, original) in (
-               select tenant, original from originals o
-               where ${NEEDLESS} and tenant = $2 and original = $3 for update skip locked)`,
-            [olderThanMs, tenant, original],
-          );
-          if (affected === 1) await remove(original);
-          return affected === 1;
-        });
-        if (isRemoved) removed++;
+      const due: Original[] = [];
+      // What a purge that failed or died has left comes first.
+      for (const condition of ['o.removing', NEEDLESS]) {
+        const { rows } = await database.query<Original>(marking(condition), [
+          olderThanMs,
+          limit - due.length,
+        ]);
+        due.push(...rows);
       }
-      return removed;
+      const removed: Original[] = [];
+      let failure: unknown;
+      for (const one of due) {
+        try {
+          await remove(one.original);
+          removed.push(one);
+        } catch (thrown) {
+          failure ??= thrown;
+          // Each of the others would take as long to fail.
+          if (KnarrError.from(thrown).code === 'unavailable') break;
+        }
+      }
+      await forget(removed);
+      if (failure !== undefined) throw failure;
+      return removed.length;
     },
   };
 }
@@ -45,8 +60,20 @@ interface Original {
   original: string;
 }
 
+/**
+ * Marks what nobody has touched for so long: it is out of use from then on, and left to whoever marked it until it is as
+ * old again. The lock makes sure of its age; a submission touches the row right before it is accepted.
+ */
+const marking = (condition: string) => `
+  with due as (
+    select tenant, original from originals o
+    where o.touched_at < now() - $1::float8 * interval '1 millisecond' and ${condition}
+    limit $2 for update skip locked)
+  update originals o set removing = true, touched_at = now() from due
+  where o.tenant = due.tenant and o.original = due.original
+  returning o.tenant, o.original`;
+
 /** A head needs its original, also when it was dead-lettered: it may be replayed. A tombstone names none. */
-const NEEDLESS = `o.touched_at < now() - $1::float8 * interval '1 millisecond'
-  and not exists (select from versions v
-    join documents d on d.tenant = v.tenant and d.document = v.document and d.head = v.version
-    where v.tenant = o.tenant and v.original = o.original)`;
+const NEEDLESS = `not o.removing and not exists (select from versions v
+  join documents d on d.tenant = v.tenant and d.document = v.document and d.head = v.version
+  where v.tenant = o.tenant and v.original = o.original)`;

@@ -215,9 +215,17 @@ export interface DocumentStore {
   /** What the last whole one found, and when; before the first: when the store was made. */
   lastComparison(): Promise<{ drift: Drift | undefined; at: Date } | undefined>;
 
-  /** Says that an original is about to be put; keeps it from being purged for a while. */
-  touchOriginal(tenant: string, original: string): Promise<void>;
-  /** Calls `remove` for originals that no version needs any more and that were not touched lately. Returns how many. */
+  /**
+   * The key under which a tenant's content of this hash is kept, or is to be put: `fresh`, unless there is one whose removal
+   * has not begun. Keeps it from being purged for a while.
+   */
+  keepOriginal(tenant: string, contentHash: string, fresh: string): Promise<string>;
+  /**
+   * Calls `remove`, outside any transaction, for at most `limit` originals that no version needs any more and that were not
+   * touched for so long. From before the call on {@link keepOriginal} gives their keys out no more, so a removal may take
+   * effect however late. Those whose removal failed, or was not seen to end, come again after so long. Returns how many were
+   * removed. Throws the first failure, after trying the others unless it is `unavailable`.
+   */
   purgeOriginals(
     options: { olderThanMs: number; limit: number },
     remove: (original: string) => Promise<void>,

@@ -15,7 +15,14 @@ export interface Tables {
   documents: { tenant: string; document: string; head: number };
   versions: VersionTable;
   chunks: ChunkTable;
-  originals: { tenant: string; original: string; touched_at: Generated<Date> };
+  originals: {
+    tenant: string;
+    original: string;
+    content_hash: string | null;
+    touched_at: Generated<Date>;
+    /** Its removal has begun: its key stands for nothing any more. */
+    removing: Generated<boolean>;
+  };
   outbox: OutboxTable;
   dead_letters: DeadLetterTable;
   answers: AnswerTable;

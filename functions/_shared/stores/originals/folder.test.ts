@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { contentHash } from '../../ids.ts';
 import { originalStoreContract } from './contract.ts';
-import { folderOriginals } from './folder.ts';
+import { fileOf, folderOriginals } from './folder.ts';
 import { originalKey } from './port.ts';
 
 const newFolder = () => mkdtemp(join(tmpdir(), 'knarr-originals-'));
@@ -13,7 +13,7 @@ originalStoreContract(async () => {
   const folder = await newFolder();
   return {
     store: folderOriginals(join(folder, 'originals')),
-    overwrite: (key, content) => writeFile(join(folder, 'originals', key), content),
+    overwrite: (key, content) => writeFile(join(folder, 'originals', fileOf(key)), content),
     close: () => rm(folder, { recursive: true }),
   };
 });
@@ -23,7 +23,7 @@ test('a file cut short by a crash is written again', async () => {
   const content = Buffer.from('the whole content');
   const key = originalKey('acme', contentHash(content));
   await mkdir(join(folder, 'acme'));
-  await writeFile(join(folder, key), 'the wh');
+  await writeFile(join(folder, fileOf(key)), 'the wh');
   const store = folderOriginals(folder);
   await store.put(key, content);
   expect(String(await store.get(key))).toBe('the whole content');

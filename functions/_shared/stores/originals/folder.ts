@@ -8,10 +8,7 @@ const READ_BYTES = 1024 * 1024;
 
 /** Originals as files below a folder, which is made when missing. */
 export function folderOriginals(folder: string): OriginalStore {
-  function pathOf(key: string): string {
-    checkKey(key);
-    return join(folder, key);
-  }
+  const pathOf = (key: string) => join(folder, fileOf(key));
 
   return {
     async put(key, content) {
@@ -40,6 +37,12 @@ export function folderOriginals(folder: string): OriginalStore {
       await access(folder, constants.W_OK);
     },
   };
+}
+
+/** One folder for each tenant: one for each key would take more room than most originals. Throws `invalid_request` as `checkKey` does. */
+export function fileOf(key: string): string {
+  checkKey(key);
+  return key.replace(/(~[0-9a-f]{16})\/(.*)$/, '/$2$1');
 }
 
 /** The key names the content, so a file of the right length is the same content. */

@@ -1,7 +1,7 @@
-import { createHash } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import { KnarrError } from '../../errors.ts';
 
-/** Documents as they came in, by key. Keys are `<tenant>/<content hash>`, made by `originalKey`; others are `invalid_request`. */
+/** Documents as they came in, by key. Keys are made by `originalKey`; others are `invalid_request`. */
 export interface OriginalStore {
   /** Durable when it resolves; putting the same key again is a no-op. */
   put(key: string, content: Uint8Array, signal?: AbortSignal): Promise<void>;
@@ -13,10 +13,14 @@ export interface OriginalStore {
   ping(): Promise<void>;
 }
 
-/** Where a tenant's content of this hash (SHA-256, hex) is kept: any tenant name becomes one safe path segment. */
+/**
+ * A new key for a tenant's content of this hash (SHA-256, hex), never given out before: `<tenant>~<random>/<content hash>`.
+ * Any tenant name becomes a safe path segment. Earlier releases made keys without the random part; they read these, too.
+ */
 export function originalKey(tenant: string, contentHash: string): string {
   // A leading dot is escaped too, so that no name is "." or "..".
-  return `${encodeURIComponent(tenant).replace(/^\./, '%2E')}/${contentHash}`;
+  const name = encodeURIComponent(tenant).replace(/^\./, '%2E');
+  return `${name}~${randomBytes(8).toString('hex')}/${contentHash}`;
 }
 
 /** Two segments; the first as `originalKey` escapes a tenant, neither able to leave the folder. */

@@ -1,4 +1,6 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
+import { KnarrError } from '../../../errors.ts';
 import type { DocumentStore } from '../port.ts';
 import { given, newTenant, using } from './fixtures.ts';
 
@@ -8,15 +10,25 @@ export function originalsContract(store: () => DocumentStore): void {
 
   describe('originals', () => {
     const old = { olderThanMs: -1000, limit: 1000 };
-    async function purged(tenant: string, options = old): Promise<string[]> {
+    const kept = (tenant: string, text: string) => store().keepOriginal(tenant, text, `${tenant}/${text}`);
+    /** Those of the tenant that are removed; `remove` may fail for them. */
+    async function purged(
+      tenant: string,
+      options = old,
+      remove = async (_: string) => {},
+    ): Promise<string[]> {
       const removed: string[] = [];
-      await store().purgeOriginals(options, async (original) => void removed.push(original));
-      return removed.filter((original) => original.startsWith(`${tenant}/`)).sort();
+      await store().purgeOriginals(options, async (original) => {
+        if (!original.startsWith(`${tenant}/`)) return;
+        await remove(original);
+        removed.push(original);
+      });
+      return removed.sort();
     }
 
     test('are removed when no version needs them, and not before', async () => {
       const tenant = newTenant();
-      for (const text of ['one', 'two', 'never']) await store().touchOriginal(tenant, `${tenant}/${text}`);
+      for (const text of ['one', 'two', 'never']) await kept(tenant, text);
       await indexed(given(tenant, 'a', 'one'));
       await indexed(given(tenant, 'b', 'one'));
       expect(await purged(tenant, { ...old, olderThanMs: 60_000 })).toEqual([]);
@@ -30,7 +42,7 @@ export function originalsContract(store: () => DocumentStore): void {
     test('of a failed version are kept while it can be replayed, and no longer', async () => {
       const tenant = newTenant();
       for (const document of ['a', 'b']) {
-        await store().touchOriginal(tenant, `${tenant}/${document}`);
+        await kept(tenant, document);
         const ref = await accepted(given(tenant, document, document));
         await store().fail(ref, { code: 'unprocessable', message: 'broken' });
       }
@@ -40,33 +52,90 @@ export function originalsContract(store: () => DocumentStore): void {
       expect(await purged(tenant)).toEqual([`${tenant}/a`, `${tenant}/b`]);
     });
 
-    test('are removed one by one: those before one that fails are gone', async () => {
-      const tenant = newTenant();
-      for (const text of ['one', 'two']) await store().touchOriginal(tenant, `${tenant}/${text}`);
-      const removed: string[] = [];
-      const failing = store().purgeOriginals(old, async (original) => {
-        if (removed.length > 0) throw new Error('disk');
-        removed.push(original);
-      });
-      await expect(failing).rejects.toThrow('disk');
-      expect([...removed, ...(await purged(tenant))].sort()).toEqual([`${tenant}/one`, `${tenant}/two`]);
+    test('of the same content are one, for each tenant', async () => {
+      const [tenant, other] = [newTenant(), newTenant()];
+      const keys = [tenant, other].flatMap((of) =>
+        ['x', 'y'].map((fresh) => store().keepOriginal(of, 'one', `${of}/${fresh}`)),
+      );
+      expect(new Set(await Promise.all(keys)).size).toBe(2);
+      expect(await store().keepOriginal(tenant, 'two', `${tenant}/z`)).toBe(`${tenant}/z`);
     });
 
-    test('are removed once by many', async () => {
+    test('whose removal has begun are put under another key, whatever comes of it', async () => {
       const tenant = newTenant();
-      for (let n = 0; n < 20; n++) await store().touchOriginal(tenant, `${tenant}/${n}`);
-      const found = await Promise.all([1, 2, 3, 4].map(() => purged(tenant)));
-      expect(found.flat()).toHaveLength(20);
+      await kept(tenant, 'one');
+      const again = () => store().keepOriginal(tenant, 'one', `${tenant}/again`);
+      const lost = async () => {
+        throw new KnarrError('unavailable', 'Its answer was lost.');
+      };
+      await expect(purged(tenant, old, lost)).rejects.toThrow('lost');
+      expect([await again(), await again()]).toEqual([`${tenant}/again`, `${tenant}/again`]);
+      await accepted(given(tenant, 'a', 'one', { original: `${tenant}/again` }));
+      expect(await purged(tenant)).toEqual([`${tenant}/one`]);
+      expect(await again()).toBe(`${tenant}/again`);
     });
 
-    test('that could not be removed are tried again', async () => {
+    test('are removed while nothing waits for it', async () => {
       const tenant = newTenant();
-      await store().touchOriginal(tenant, `${tenant}/x`);
-      const failing = store().purgeOriginals(old, async () => {
-        throw new Error('disk');
+      await kept(tenant, 'one');
+      const meanwhile: string[] = [];
+      const remove = async () => {
+        await store().ping();
+        meanwhile.push(await store().keepOriginal(tenant, 'one', `${tenant}/again`));
+      };
+      expect(await purged(tenant, old, remove)).toEqual([`${tenant}/one`]);
+      expect(meanwhile).toEqual([`${tenant}/again`]);
+    });
+
+    test('that one purge has left half removed are removed by the next', async () => {
+      const tenant = newTenant();
+      await kept(tenant, 'one');
+      // The first never ends, as one whose process has died.
+      await new Promise<void>((begun) => {
+        void purged(tenant, old, () => new Promise(() => begun()));
       });
-      await expect(failing).rejects.toThrow('disk');
-      expect(await purged(tenant)).toEqual([`${tenant}/x`]);
+      expect(await purged(tenant, { ...old, olderThanMs: 60_000 })).toEqual([]);
+      expect(await purged(tenant)).toEqual([`${tenant}/one`]);
+      expect(await purged(tenant)).toEqual([]);
+    });
+
+    test('one that cannot be removed holds up no other, and is tried again', async () => {
+      const tenant = newTenant();
+      for (const text of ['one', 'two', 'three']) await kept(tenant, text);
+      const tried: string[] = [];
+      const remove = async (original: string) => {
+        tried.push(original);
+        if (tried.length === 1) throw new Error('locked');
+      };
+      await expect(purged(tenant, old, remove)).rejects.toThrow('locked');
+      expect(tried).toHaveLength(3);
+      expect(await purged(tenant)).toEqual(tried.slice(0, 1));
+    });
+
+    test('are left for later when their store is away', async () => {
+      const tenant = newTenant();
+      for (const text of ['one', 'two', 'three']) await kept(tenant, text);
+      let tried = 0;
+      const remove = async () => {
+        tried++;
+        throw new KnarrError('unavailable', 'away');
+      };
+      await expect(purged(tenant, old, remove)).rejects.toThrow('away');
+      expect(tried).toBe(1);
+      expect(await purged(tenant)).toHaveLength(3);
+    });
+
+    test('are removed once by many, no more of them than asked for', async () => {
+      const tenant = newTenant();
+      for (let n = 0; n < 20; n++) await kept(tenant, `${n}`);
+      await sleep(2000);
+      const found = await Promise.all(
+        [1, 2, 3, 4].map(() => purged(tenant, { olderThanMs: 1500, limit: 5 })),
+      );
+      for (const some of found) expect(some.length).toBeLessThanOrEqual(5);
+      const rest = await purged(tenant, { olderThanMs: 1500, limit: 1000 });
+      expect(new Set([...found.flat(), ...rest]).size).toBe(20);
+      expect([...found.flat(), ...rest]).toHaveLength(20);
     });
   });
 }
