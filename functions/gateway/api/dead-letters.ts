@@ -2,8 +2,9 @@ import { z } from '@hono/zod-openapi';
 import { KnarrError } from '../../_shared/errors.ts';
 import { type CloudEvent, EVENTS } from '../../_shared/events.ts';
 import type { DeadLetter } from '../../_shared/stores/documents/records.ts';
+import type { Queryable } from '../../_shared/stores/sql/database.ts';
 import type { GatewayDeps } from '../deps.ts';
-import { type Api, auditOf, endpoint, queryInteger } from './endpoint.ts';
+import { type Api, type ApiCall, auditOf, endpoint, queryInteger } from './endpoint.ts';
 
 const Event = z
   .looseObject({ id: z.string(), source: z.string(), type: z.string(), subject: z.string().optional() })
@@ -64,6 +65,10 @@ const REPLAYED = {
 
 /** Events that the pipeline could not process, with the reason. */
 export function deadLetterRoutes(api: Api, deps: GatewayDeps): void {
+  /** Each replay and its entry are one transaction. */
+  const logged = (call: ApiCall) => (tx: Queryable, target: string) =>
+    deps.access.audit([{ ...auditOf(call), action: 'dead_letter.replay', target }], tx);
+
   endpoint(
     api,
     {
@@ -128,9 +133,8 @@ export function deadLetterRoutes(api: Api, deps: GatewayDeps): void {
       answers: REPLAYED,
     },
     async ({ c, params: { id = '' }, call }) => {
-      const replayed = await deps.documents.replay(call.tenant, { id }, 1);
+      const replayed = await deps.documents.replay(call.tenant, { id }, 1, logged(call));
       if (replayed === 0) throw new KnarrError('not_found', 'There is no such dead letter.');
-      await deps.access.audit([{ ...auditOf(call), action: 'dead_letter.replay', target: id }]);
       deps.relay.wake();
       return c.json({ replayed }, 202);
     },
@@ -149,9 +153,7 @@ export function deadLetterRoutes(api: Api, deps: GatewayDeps): void {
       answers: REPLAYED,
     },
     async ({ c, json: { limit, ...filter }, call }) => {
-      const replayed = await deps.documents.replay(call.tenant, filter, limit);
-      const details = { replayed, ...filter };
-      await deps.access.audit([{ ...auditOf(call), action: 'dead_letter.replay', details }]);
+      const replayed = await deps.documents.replay(call.tenant, filter, limit, logged(call));
       if (replayed > 0) deps.relay.wake();
       return c.json({ replayed }, 202);
     },

@@ -13,7 +13,7 @@ afterEach(() => {
 });
 const lastAudit = async () => (await gateway.ask('GET', '/v1/audit?limit=1')).body.entries[0];
 
-test('a comparison that is not whole says how to go on, and the audit log that it is not', async () => {
+test('a comparison that is not whole says how to go on, and the audit log that one went on', async () => {
   const found = {
     points: 500,
     chunks: 0,
@@ -33,16 +33,15 @@ test('a comparison that is not whole says how to go on, and the audit log that i
   expect(first).toMatchObject({ status: 200, body: { phantom: 1, next: 'behind' } });
   expect(await lastAudit()).toMatchObject({
     action: 'store.reconcile',
-    details: { repair: true, ...found, complete: false },
+    details: { repair: true, continued: false },
   });
-  expect((await lastAudit()).details.next).toBeUndefined();
   const last = await compare({ repair: false, cursor: first.body.next });
   expect(last.body).toEqual({ ...found, chunks: 500 });
   expect(asked).toEqual([
     { action: 'reconcile', repair: true },
     { action: 'reconcile', repair: false, cursor: 'behind' },
   ]);
-  expect(await lastAudit()).toMatchObject({ details: { complete: true, chunks: 500 } });
+  expect(await lastAudit()).toMatchObject({ details: { repair: false, continued: true } });
   expect((await compare({ cursor: 'x'.repeat(20_000) })).status).toBe(400);
 });
 
@@ -69,6 +68,6 @@ test('a rebuild that takes longer than an answer says so, goes on when asked aga
   documents.goOnRebuilding = goOnRebuilding;
   vi.useRealTimers();
   expect((await rebuild()).body).toEqual({ rebuilding: 1 });
-  expect(await lastAudit()).toMatchObject({ action: 'store.rebuild', details: { rebuilding: 1 } });
+  expect(await lastAudit()).toMatchObject({ action: 'store.rebuild' });
   expect(await documents.goOnRebuilding()).toEqual({ sent: 0, waits: false, more: false });
 });

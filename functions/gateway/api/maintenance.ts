@@ -37,11 +37,10 @@ export function maintenanceRoutes(api: Api, deps: GatewayDeps): void {
     },
     async ({ c, json: { repair, cursor }, call }) => {
       requireOperator(call);
-      const drift = await deps.reconcile({ action: 'reconcile', repair, cursor }, call);
-      const { next, ...found } = drift;
-      const details = { repair, ...found, complete: next === undefined };
+      // Another stage does it: nothing is done that the log does not have.
+      const details = { repair, continued: cursor !== undefined };
       await deps.access.audit([{ ...auditOf(call), action: 'store.reconcile', details }]);
-      return c.json(drift);
+      return c.json(await deps.reconcile({ action: 'reconcile', repair, cursor }, call));
     },
   );
 
@@ -64,9 +63,11 @@ export function maintenanceRoutes(api: Api, deps: GatewayDeps): void {
       },
     },
     async ({ c, json: { collection }, call }) => {
-      const { documents } = deps;
+      const { documents, access } = deps;
       const { tenant } = call;
-      await documents.beginRebuild({ tenant, collection, generation: generationId(deps.generation) });
+      const generation = generationId(deps.generation);
+      const entry = { ...auditOf(call), action: 'store.rebuild', details: { collection, generation } };
+      await documents.beginRebuild({ tenant, collection, generation }, (tx) => access.audit([entry], tx));
       const until = Date.now() + SENDING_MS;
       const begun: z.infer<typeof Rebuilding> = { rebuilding: 0 };
       for (let more = true; more; ) {
@@ -76,9 +77,6 @@ export function maintenanceRoutes(api: Api, deps: GatewayDeps): void {
         more = batch.more && !batch.waits && Date.now() < until;
         if (batch.more && !more) begun.more = true;
       }
-      await deps.access.audit([
-        { ...auditOf(call), action: 'store.rebuild', details: { collection, ...begun } },
-      ]);
       return c.json(begun, 202);
     },
   );

@@ -75,7 +75,7 @@ export function deadLetters(
       return row && letterOf(row);
     },
 
-    async replay(tenant, filter, limit) {
+    async replay(tenant, filter, limit, within) {
       const found = await matching(db, tenant, filter)
         .clearSelect()
         .select(['id', 'subject'])
@@ -84,9 +84,11 @@ export function deadLetters(
         .execute();
       let replayed = 0;
       for (const { id, subject } of found) {
-        const isReplayed = await database.transaction((tx) =>
-          replayOne(tx, tenant, { ...filter, id }, subject),
-        );
+        const isReplayed = await database.transaction(async (tx) => {
+          const isThere = await replayOne(tx, tenant, { ...filter, id }, subject);
+          if (isThere) await within?.(tx, id);
+          return isThere;
+        });
         if (isReplayed) replayed++;
       }
       return replayed;

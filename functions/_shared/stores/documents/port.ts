@@ -180,9 +180,12 @@ export interface DocumentStore {
   redrive(refs: readonly DocumentRef[]): Promise<void>;
   /**
    * Begins to build a tenant's collections anew, or goes on with what was begun for this generation. Collections of another
-   * one move to it at once, and their documents with {@link goOnRebuilding}.
+   * one move to it at once, and their documents with {@link goOnRebuilding}. `within` takes part in the transaction.
    */
-  beginRebuild(of: { tenant: string; collection?: string | undefined; generation: string }): Promise<void>;
+  beginRebuild(
+    of: { tenant: string; collection?: string | undefined; generation: string },
+    within?: (tx: Queryable) => Promise<void>,
+  ): Promise<void>;
   /**
    * The next batch of a rebuild that was begun: sends off its `indexed` versions, to be read, embedded and indexed afresh;
    * those of another generation move, and are `accepted` until they are there. About so many documents and chunks. `sent`:
@@ -246,9 +249,15 @@ export interface DocumentStore {
   /**
    * Says the events of matching letters again, oldest first, at most `limit`; a version that they had ended is open again,
    * one that goes on begins anew. One that was replaced meanwhile brings about nothing, and is done with, too: a
-   * submission without a `time` counts as of the letter's receipt. Returns how many.
+   * submission without a `time` counts as of the letter's receipt. Each is a transaction, in which `within` takes part: what
+   * it throws undoes that one, and ends it. Returns how many.
    */
-  replay(tenant: string, filter: DeadLetterFilter, limit: number): Promise<number>;
+  replay(
+    tenant: string,
+    filter: DeadLetterFilter,
+    limit: number,
+    within?: (tx: Queryable, id: string) => Promise<void>,
+  ): Promise<number>;
   /**
    * Forgets letters that were replayed `replayedMs` ago, and those received `keptMs` ago; never one of a document's newest
    * version, which a replay can still bring about.

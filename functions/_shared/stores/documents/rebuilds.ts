@@ -19,22 +19,25 @@ const STANDING = "state not in ('superseded', 'deleted')";
  */
 export function rebuilds(database: Database): Pick<DocumentStore, 'beginRebuild' | 'goOnRebuilding'> {
   return {
-    async beginRebuild({ tenant, collection, generation }) {
+    async beginRebuild({ tenant, collection, generation }, within) {
       // Waits for writes that still go by the generation before: there are none afterwards.
-      await database.query(
-        `with old as (
-           select collection, generation from collections where tenant = $1 and ($2::text is null or collection = $2)
-           order by collection for update),
-         moved as (
-           update collections c set generation = $3 from old
-           where c.tenant = $1 and c.collection = old.collection and c.generation <> $3)
-         insert into rebuilds as r (tenant, collection, generation, moves)
-         select $1, collection, $3, generation <> $3 from old
-         on conflict (tenant, collection) do update set generation = excluded.generation,
-           moves = r.moves or excluded.moves,
-           done_to = case r.generation when excluded.generation then r.done_to else '' end`,
-        [tenant, collection ?? null, generation],
-      );
+      await database.transaction(async (tx) => {
+        await tx.query(
+          `with old as (
+             select collection, generation from collections where tenant = $1 and ($2::text is null or collection = $2)
+             order by collection for update),
+           moved as (
+             update collections c set generation = $3 from old
+             where c.tenant = $1 and c.collection = old.collection and c.generation <> $3)
+           insert into rebuilds as r (tenant, collection, generation, moves)
+           select $1, collection, $3, generation <> $3 from old
+           on conflict (tenant, collection) do update set generation = excluded.generation,
+             moves = r.moves or excluded.moves,
+             done_to = case r.generation when excluded.generation then r.done_to else '' end`,
+          [tenant, collection ?? null, generation],
+        );
+        await within?.(tx);
+      });
     },
 
     async goOnRebuilding(

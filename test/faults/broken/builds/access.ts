@@ -1,6 +1,7 @@
 import type { BrokenBuild } from '../build.ts';
 
 const ACCESS = 'test/access.test.ts';
+const ACTS = 'functions/gateway/api/acts.test.ts';
 const SOME = { KNARR_ACCESS_REQUESTS: '1000' };
 const RANDOM = 'no request shows anybody what is not theirs';
 
@@ -289,6 +290,42 @@ export const READING: readonly BrokenBuild[] = [
       test: 'a name leads only to addresses that may be reached',
     },
     proves: 'a name that leads inside is not followed',
+  },
+  {
+    name: 'replays-before-their-entry',
+    edits: [
+      {
+        file: 'functions/_shared/stores/documents/dead-letters.ts',
+        from: '          if (isThere) await within?.(tx, id);\n          return isThere;\n        });\n',
+        to: '          return isThere;\n        });\n        if (isReplayed) await within?.(database, id);\n',
+      },
+    ],
+    caughtBy: { file: ACTS, test: 'replaying a dead letter' },
+    proves: 'a dead letter is replayed together with its entry in the audit log, or not at all',
+  },
+  {
+    name: 'rebuilds-before-their-entry',
+    edits: [
+      {
+        file: 'functions/_shared/stores/documents/rebuilds.ts',
+        from: '        await within?.(tx);\n      });\n',
+        to: '      });\n      await within?.(database);\n',
+      },
+    ],
+    caughtBy: { file: ACTS, test: 'rebuilding' },
+    proves: 'a rebuild begins together with its entry in the audit log, or not at all',
+  },
+  {
+    name: 'compares-without-entry',
+    edits: [
+      {
+        file: 'functions/gateway/api/maintenance.ts',
+        from: "action: 'store.reconcile', details }]);",
+        to: "action: 'store.reconcile', details }]).catch(() => {});",
+      },
+    ],
+    caughtBy: { file: ACTS, test: 'comparing' },
+    proves: 'a comparison has its entry in the audit log before it begins',
   },
   {
     name: 'audit-log-writable',
