@@ -5,6 +5,7 @@ import { pointsContract } from './contract/points.ts';
 import { recallContract } from './contract/recall.ts';
 import { refusalsContract } from './contract/refusals.ts';
 import { searchContract } from './contract/search.ts';
+import { statisticsContract } from './contract/statistics.ts';
 import { writesContract } from './contract/writes.ts';
 import type { VectorStore } from './port.ts';
 
@@ -26,6 +27,7 @@ export function vectorStoreContract(
     const store = () => opened.store;
 
     searchContract(store);
+    statisticsContract(store);
     writesContract(store);
     accessContract(store);
     filtersContract(store);

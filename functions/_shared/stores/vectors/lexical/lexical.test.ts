@@ -5,7 +5,7 @@ import type { Database } from '../../sql/database.ts';
 import { openPGlite } from '../../sql/pglite.ts';
 import { openPgVectors } from '../pg.ts';
 import { type Analyzer, postgresAnalyzer, type Terms } from './analyzer.ts';
-import { documentVector, queryVector, type SparseVector } from './sparse.ts';
+import { documentVector, idf, queryVector, type SparseVector } from './sparse.ts';
 
 let database: Database;
 let analyze: Analyzer;
@@ -103,17 +103,14 @@ test('rank Cranfield as the embedded store does', async () => {
   expect(same / asked).toBeGreaterThan(0.97);
 });
 
-/** What an engine does with sparse vectors: inner products, each dimension weighed by IDF (Lucene's formula, and Qdrant's). */
+/** What an engine does with sparse vectors, the question's weighed by IDF: inner products. */
 function engine(vectors: SparseVector[]): (query: SparseVector) => number[] {
   const frequency = new Map<number, number>();
   for (const { indices } of vectors)
     for (const index of indices) frequency.set(index, (frequency.get(index) ?? 0) + 1);
-  const idf = (index: number) => {
-    const df = frequency.get(index) ?? 0;
-    return Math.log(1 + (vectors.length - df + 0.5) / (df + 0.5));
-  };
   return ({ indices, values }) => {
-    const weights = new Map(indices.map((index, n) => [index, (values[n] as number) * idf(index)]));
+    const weight = (index: number) => idf(vectors.length, frequency.get(index) ?? 0);
+    const weights = new Map(indices.map((index, n) => [index, (values[n] as number) * weight(index)]));
     const scores = vectors.map((vector, place) => ({
       place,
       score: vector.indices.reduce(

@@ -15,7 +15,7 @@ export interface SparseVector {
 type Owner = Pick<VectorScope, 'tenant' | 'collection'>;
 
 /**
- * A text's side of BM25: per term its saturated, length-normalised frequency. The other factor, IDF, is the engine's.
+ * A text's side of BM25: per term its saturated, length-normalised frequency. The other factor, IDF, is the question's.
  * `averageLength` is in terms; it is fixed, because points are written once.
  */
 export function documentVector(owner: Owner, terms: Terms, averageLength: number): SparseVector {
@@ -25,14 +25,22 @@ export function documentVector(owner: Owner, terms: Terms, averageLength: number
   return sparse(owner, terms, (count) => (count * (K1 + 1)) / (count + norm));
 }
 
-/** A question's side: how often it says each term. */
+/**
+ * Inverse document frequency as BM25 has it in Lucene and in the embedded store: `holding` of `texts` texts hold the term.
+ * Counted while others write, `holding` may be the larger one.
+ */
+export function idf(texts: number, holding: number): number {
+  return Math.log(1 + (Math.max(texts, holding) - holding + 0.5) / (holding + 0.5));
+}
+
+/** A question's side: how often it says each term, to be multiplied by the term's IDF. */
 export function queryVector(owner: Owner, terms: Terms): SparseVector {
   return sparse(owner, terms, (count) => count);
 }
 
 /**
- * A term's dimension is a 32-bit hash of the term and of whom it belongs to. So a term's document frequency counts the
- * owner's texts alone and tells nobody what others have written, and its postings hold nobody else's.
+ * A term's dimension is a 32-bit hash of the term and of whom it belongs to, so that its postings hold hardly anybody
+ * else's.
  */
 function sparse({ tenant, collection }: Owner, terms: Terms, weigh: (count: number) => number): SparseVector {
   const owned = createHash('sha256').update(JSON.stringify([tenant, collection]));

@@ -13,7 +13,7 @@ export interface QdrantSettings {
 }
 
 export interface QdrantRequest {
-  method: 'GET' | 'PUT' | 'POST';
+  method: 'GET' | 'PUT' | 'POST' | 'PATCH';
   path: string;
   query?: Record<string, string | number | boolean | undefined>;
   body?: object;
@@ -26,7 +26,6 @@ const DEFAULT_PORT = 6333;
 const RETRY = { attempts: 6, firstPauseMs: 100, longestPauseMs: 2_000 };
 /** Of an answer: 1,000 vectors of 4,096 numbers are 50 MB of JSON. */
 const MAX_ANSWER_BYTES = 128 * 1024 * 1024;
-const never = new AbortController().signal;
 
 /** The address of a server, at port 6333 unless it names one. */
 export function baseOf(url: string): URL {
@@ -67,7 +66,7 @@ export function createQdrant({ url, apiKey, timeoutMs }: QdrantSettings): Qdrant
 
   return async <T>(request: QdrantRequest, time: WorkTime = {}) => {
     const deadline = time.deadline ?? Date.now() + timeoutMs;
-    const scope = callScope(time.signal ?? never, deadline);
+    const scope = callScope(time.signal ?? new AbortController().signal, deadline);
     /** The caller's time is up, or it has gone; where it set no time, it is the server that is too slow. */
     const ended = (cause: unknown) =>
       time.deadline === undefined && !time.signal?.aborted
@@ -128,4 +127,12 @@ const errorOf = ({ status }: Answer): string => (typeof status === 'object' ? st
 export function checkWritten({ status }: Schemas['UpdateResult']): void {
   if (status === 'completed') return;
   throw new KnarrError('deadline_exceeded', `The vector store has not applied a write in time (${status}).`);
+}
+
+export const pathOf = (collection: string) => `/collections/${encodeURIComponent(collection)}`;
+
+/** What is not there is undefined. */
+export function absent(thrown: unknown): undefined {
+  if (thrown instanceof KnarrError && thrown.code === 'unknown_collection') return undefined;
+  throw thrown;
 }

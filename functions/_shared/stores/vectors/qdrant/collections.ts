@@ -3,12 +3,10 @@ import type { Schemas } from '@qdrant/js-client-rest';
 import type { Config } from '../../../config.ts';
 import { KnarrError } from '../../../errors.ts';
 import type { VectorScope, WorkTime } from '../port.ts';
-import type { Qdrant } from './client.ts';
-import { rangeKeys } from './filter.ts';
+import { absent, pathOf, type Qdrant, type QdrantRequest } from './client.ts';
 import type { qdrantKnobs } from './knobs.ts';
-
-export const DENSE = 'dense';
-export const LEXICAL = 'lexical';
+import { collectionSettings, DENSE, LEXICAL, payloadIndexes } from './schema.ts';
+import { addTerms } from './upgrade.ts';
 
 /**
  * One collection for each generation, shared by all tenants and known by an alias: `<prefix>.<generation>.<hash>` stands for
@@ -17,10 +15,10 @@ export const LEXICAL = 'lexical';
 export interface Collections {
   /** The alias under which a generation's points are read and written. */
   nameOf(generation: string): string;
-  /** Vector length of a generation's collection; undefined when it has none yet. */
-  find(generation: string, time?: WorkTime): Promise<number | undefined>;
+  /** What a generation's collection is like; undefined when it has none yet. */
+  find(generation: string, time?: WorkTime): Promise<Made | undefined>;
   /**
-   * Makes the collection when it is missing. Throws `model_mismatch` when it is there for another length of vectors,
+   * Makes the collection when it is missing, and brings up one of an older release ({@link addTerms}). Throws `model_mismatch` when it is there for another length of vectors,
    * `unavailable` while the cluster has too few nodes for its copies.
    */
   ensure(scope: VectorScope, time?: WorkTime): Promise<void>;
@@ -30,10 +28,21 @@ export interface Collections {
   all(time?: WorkTime): Promise<string[]>;
 }
 
+export interface Made {
+  /** Length of its dense vectors. */
+  dimensions: number;
+  /** Made by an older release and not written since: its server weighs words, by the points of all tenants. */
+  serverWeighs: boolean;
+}
+
 type Settings = Config<typeof qdrantKnobs>;
 
-export function qdrantCollections(qdrant: Qdrant, settings: Settings): Collections {
-  const known = new Map<string, number>();
+export function qdrantCollections(
+  qdrant: Qdrant,
+  settings: Settings,
+  written: NonNullable<QdrantRequest['query']>,
+): Collections {
+  const known = new Map<string, Made>();
 
   function nameOf(generation: string): string {
     const hash = createHash('sha256').update(generation).digest('hex').slice(0, 12);
@@ -41,17 +50,21 @@ export function qdrantCollections(qdrant: Qdrant, settings: Settings): Collectio
     return `${settings.qdrantPrefix}.${generation.replace(/[^\w.-]+/g, '_').slice(0, 120)}.${hash}`;
   }
 
-  async function find(generation: string, time?: WorkTime): Promise<number | undefined> {
-    const dimensions = known.get(generation);
-    if (dimensions !== undefined) return dimensions;
+  async function find(generation: string, time?: WorkTime): Promise<Made | undefined> {
+    const made = known.get(generation);
+    if (made) return made;
     const found = await qdrant<Schemas['CollectionInfo']>(
       { method: 'GET', path: pathOf(nameOf(generation)) },
       time,
     ).catch(absent);
     const vectors = found?.config.params.vectors as Record<string, Schemas['VectorParams']> | undefined;
     const size = vectors?.[DENSE]?.size;
-    if (size !== undefined) known.set(generation, size);
-    return size;
+    if (size === undefined) return undefined;
+    const serverWeighs = found?.config.params.sparse_vectors?.[LEXICAL]?.modifier === 'idf';
+    const now = { dimensions: size, serverWeighs };
+    // Any process may bring it up at any time.
+    if (!serverWeighs) known.set(generation, now);
+    return now;
   }
 
   /** Copies lie where the nodes are at the time, and stay there: none are made before there are enough nodes for them. */
@@ -89,8 +102,11 @@ export function qdrantCollections(qdrant: Qdrant, settings: Settings): Collectio
     find,
     forget: (generation) => void known.delete(generation),
     async ensure({ collection, generation, dimensions }, time) {
-      if ((await find(generation, time)) === undefined) await create(nameOf(generation), dimensions, time);
-      const made = await find(generation, time);
+      const name = nameOf(generation);
+      const before = await find(generation, time);
+      if (!before) await create(name, dimensions, time);
+      if (before?.serverWeighs) await addTerms(qdrant, name, written, time);
+      const made = (await find(generation, time))?.dimensions;
       if (made === dimensions) return;
       throw new KnarrError(
         'model_mismatch',
@@ -107,55 +123,6 @@ export function qdrantCollections(qdrant: Qdrant, settings: Settings): Collectio
         .filter((name) => name.startsWith(`${settings.qdrantPrefix}.`));
     },
   };
-}
-
-export const pathOf = (collection: string) => `/collections/${encodeURIComponent(collection)}`;
-
-/** Points of a tenant lie together and have a graph of their own; a graph over all tenants would never be searched. */
-const HNSW = { m: 0, payload_m: 16, ef_construct: 100 } satisfies Schemas['HnswConfigDiff'];
-
-function collectionSettings(dimensions: number, settings: Settings): Schemas['CreateCollection'] {
-  const { qdrantQuantization: quantization } = settings;
-  return {
-    vectors: {
-      [DENSE]: { size: dimensions, distance: 'Cosine', on_disk: quantization !== 'none' },
-    },
-    sparse_vectors: { [LEXICAL]: { modifier: 'idf' } },
-    hnsw_config: HNSW,
-    on_disk_payload: true,
-    ...(quantization === 'int8' && {
-      quantization_config: { scalar: { type: 'int8', quantile: 0.99, always_ram: true } },
-    }),
-    ...(quantization === 'binary' && { quantization_config: { binary: { always_ram: true } } }),
-    ...(settings.qdrantShards && { shard_number: settings.qdrantShards }),
-    ...(settings.qdrantReplicas && { replication_factor: settings.qdrantReplicas }),
-    ...(settings.qdrantWriteConsistency && { write_consistency_factor: settings.qdrantWriteConsistency }),
-  };
-}
-
-type PayloadIndex = [field: string, schema: Schemas['PayloadSchemaParams']];
-
-/** Every field that a query or removal filters by. */
-function payloadIndexes(rangeFields: readonly string[]): PayloadIndex[] {
-  const keyword = { type: 'keyword', enable_hnsw: false } as const;
-  const ranges = rangeFields.flatMap(rangeKeys);
-  return [
-    ['tenant', { type: 'keyword', is_tenant: true }],
-    ['collection', { type: 'keyword' }],
-    ['acl', keyword],
-    ['facts', keyword],
-    ['kind', keyword],
-    ['document', { ...keyword, on_disk: true }],
-    ['hash', { ...keyword, on_disk: true }],
-    ['version', { type: 'integer', lookup: false, range: true, enable_hnsw: false }],
-    ...ranges.map((key): PayloadIndex => [key, { type: 'float', enable_hnsw: false }]),
-  ];
-}
-
-/** What is not there is undefined. */
-export function absent(thrown: unknown): undefined {
-  if (thrown instanceof KnarrError && thrown.code === 'unknown_collection') return undefined;
-  throw thrown;
 }
 
 function existing(thrown: unknown): void {

@@ -1,8 +1,10 @@
 import type { Schemas } from '@qdrant/js-client-rest';
 import type { VectorScope, VectorStore } from '../port.ts';
-import { checkWritten, type Qdrant, type QdrantRequest } from './client.ts';
-import { absent, type Collections, DENSE, pathOf } from './collections.ts';
+import { absent, checkWritten, pathOf, type Qdrant, type QdrantRequest } from './client.ts';
+import type { Collections } from './collections.ts';
+import type { Count } from './count.ts';
 import { SCOPE, type Scope, STORED, toStored, within } from './points.ts';
+import { DENSE } from './schema.ts';
 
 /** Points of one page. */
 const PAGE = 512;
@@ -14,6 +16,7 @@ type Page = Schemas['ScrollResult'];
 export function qdrantMaintenance(
   qdrant: Qdrant,
   collections: Collections,
+  count: Count,
   { written, read }: Queries,
 ): Pick<VectorStore, 'remove' | 'count' | 'vectorsOf' | 'scopes' | 'scan' | 'present' | 'removePoints'> {
   const post = <T>(name: string, call: string, query: QdrantRequest['query'], body: object, time = {}) =>
@@ -21,8 +24,6 @@ export function qdrantMaintenance(
       { method: 'POST', path: `${pathOf(name)}/points/${call}`, ...(query && { query }), body },
       time,
     );
-  const count = async (name: string, must: Schemas['Condition'][], time = {}) =>
-    (await post<Schemas['CountResult']>(name, 'count', read, { filter: { must }, exact: true }, time)).count;
 
   async function removeAll(name: string, must: Schemas['Condition'][], time = {}): Promise<void> {
     checkWritten(await post<Schemas['UpdateResult']>(name, 'delete', written, { filter: { must } }, time));

@@ -3,8 +3,8 @@ import { textHash, uuidv5 } from '../../../ids.ts';
 import type { Terms } from '../lexical/analyzer.ts';
 import { documentVector } from '../lexical/sparse.ts';
 import type { Point, StoredPoint, VectorScope } from '../port.ts';
-import { DENSE, LEXICAL } from './collections.ts';
 import { type FilterablePayload, filterable } from './filter.ts';
+import { DENSE, LEXICAL } from './schema.ts';
 
 export type Scope = Omit<VectorScope, 'dimensions'>;
 
@@ -17,6 +17,8 @@ interface PointPayload extends FilterablePayload {
   chunk: number;
   acl: string[];
   hash: string;
+  /** The dimensions of its sparse vector, by which a term's texts are counted. */
+  terms: number[];
 }
 
 /** What a point's payload says of it. */
@@ -29,17 +31,16 @@ export function toPoint(
   averageLength: number,
 ): Schemas['PointStruct'] {
   const { id, document, version, chunk, acl, metadata, text } = point;
+  const lexical = documentVector({ tenant, collection }, terms, averageLength);
   const payload: PointPayload = {
     ...{ tenant, collection, document, version, chunk, acl },
     hash: textHash(text),
+    terms: lexical.indices,
     ...filterable(metadata),
   };
   return {
     id,
-    vector: {
-      [DENSE]: Array.from(point.vector),
-      [LEXICAL]: documentVector({ tenant, collection }, terms, averageLength),
-    },
+    vector: { [DENSE]: Array.from(point.vector), [LEXICAL]: lexical },
     payload: payload as unknown as Record<string, unknown>,
   };
 }

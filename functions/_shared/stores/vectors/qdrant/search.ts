@@ -3,10 +3,10 @@ import type { Config } from '../../../config.ts';
 import type { Caller } from '../../../stage.ts';
 import type { SparseVector } from '../lexical/sparse.ts';
 import type { VectorQuery } from '../port.ts';
-import { DENSE, LEXICAL } from './collections.ts';
 import { filterCondition } from './filter.ts';
 import type { qdrantKnobs } from './knobs.ts';
 import { type Scope, within } from './points.ts';
+import { DENSE, LEXICAL } from './schema.ts';
 
 /** Candidates of each side that hybrid search fuses, at least; also the least breadth of a graph search. */
 const CANDIDATES = 100;

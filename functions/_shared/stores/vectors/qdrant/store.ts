@@ -5,12 +5,14 @@ import { checkQuery, checkVectors } from '../check.ts';
 import type { Analyzer } from '../lexical/analyzer.ts';
 import { queryVector } from '../lexical/sparse.ts';
 import type { Point, PointHit, VectorScope, VectorStore, WorkTime } from '../port.ts';
-import { checkWritten, createQdrant } from './client.ts';
-import { absent, pathOf, qdrantCollections } from './collections.ts';
+import { absent, checkWritten, createQdrant, pathOf } from './client.ts';
+import { type Made, qdrantCollections } from './collections.ts';
+import { qdrantCount } from './count.ts';
 import type { qdrantKnobs } from './knobs.ts';
 import { qdrantMaintenance } from './maintenance.ts';
 import { scopeId, scopePoint, toPoint } from './points.ts';
 import { searchRequest } from './search.ts';
+import { qdrantStatistics } from './statistics.ts';
 
 /** Points of one write: about half a megabyte at 384 dimensions. */
 const WRITE_POINTS = 64;
@@ -30,9 +32,12 @@ export function openQdrantVectors(
     apiKey: settings.qdrantApiKey,
     timeoutMs: settings.qdrantTimeout,
   });
-  const collections = qdrantCollections(qdrant, settings);
   const written = { wait: true, ordering: settings.qdrantOrdering };
   const read = { consistency: settings.qdrantReadConsistency };
+  const collections = qdrantCollections(qdrant, settings, written);
+  const count = qdrantCount(qdrant, read);
+  const statistics = qdrantStatistics(count);
+  const maintenance = qdrantMaintenance(qdrant, collections, count, { written, read });
   const scopesMade = new Set<string>();
 
   async function write(name: string, points: Schemas['PointStruct'][], time?: WorkTime): Promise<void> {
@@ -65,29 +70,47 @@ export function openQdrantVectors(
     if (!found?.length) throw unknownCollection(scope.collection);
   }
 
+  /** Words that this process has written or removed count in its next search. */
+  const changing = <T>(work: Promise<T>) => work.finally(() => statistics.forget());
+
+  /** A question's terms as the collection wants them. */
+  async function question(
+    scope: Parameters<VectorStore['search']>[0],
+    text: string,
+    made: Made,
+    time: WorkTime,
+  ) {
+    const [terms = new Map()] = await analyze([text]);
+    const vector = queryVector(scope, terms);
+    return made.serverWeighs
+      ? vector
+      : statistics.weigh(collections.nameOf(scope.generation), scope, vector, time);
+  }
+
   return {
     async upsert(scope, points, time) {
       checkVectors(scope, points);
       // Of points with the same id the last one counts.
       const distinct = [...new Map(points.map((point) => [point.id, point])).values()];
       try {
-        await upsert(scope, distinct, time);
+        await changing(upsert(scope, distinct, time));
       } catch (thrown) {
         absent(thrown);
         // The collection was dropped since it was last seen.
         collections.forget(scope.generation);
         scopesMade.clear();
-        await upsert(scope, distinct, time);
+        await changing(upsert(scope, distinct, time));
       }
     },
 
     async search(scope, caller, query) {
       const { tenant, collection, generation } = scope;
-      const dimensions = await collections.find(generation, caller);
-      if (dimensions === undefined || tenant !== caller.tenant) throw unknownCollection(collection);
-      checkQuery(query, dimensions);
-      const [terms] = query.mode === 'dense' ? [] : await analyze([query.text ?? '']);
-      const body = searchRequest(scope, caller, query, terms && queryVector(scope, terms), settings);
+      const made = await collections.find(generation, caller);
+      if (!made || tenant !== caller.tenant) throw unknownCollection(collection);
+      checkQuery(query, made.dimensions);
+      const lexical =
+        query.mode === 'dense' ? undefined : await question(scope, query.text ?? '', made, caller);
+      const body = searchRequest(scope, caller, query, lexical, settings);
       const name = collections.nameOf(generation);
       const request = { method: 'POST', path: `${pathOf(name)}/points/query`, query: read } as const;
       const found =
@@ -103,7 +126,9 @@ export function openQdrantVectors(
         .sort(byScore);
     },
 
-    ...qdrantMaintenance(qdrant, collections, { written, read }),
+    ...maintenance,
+    remove: (...what) => changing(maintenance.remove(...what)),
+    removePoints: (...what) => changing(maintenance.removePoints(...what)),
 
     async ping() {
       await qdrant({ method: 'GET', path: `${pathOf(settings.qdrantPrefix)}/exists` });

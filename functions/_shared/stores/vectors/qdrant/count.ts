@@ -1,0 +1,14 @@
+import type { Schemas } from '@qdrant/js-client-rest';
+import type { WorkTime } from '../port.ts';
+import { pathOf, type Qdrant, type QdrantRequest } from './client.ts';
+
+/** How many points of a collection hold all conditions, counted one by one: what the server estimates depends on other points too. */
+export type Count = (name: string, must: Schemas['Condition'][], time?: WorkTime) => Promise<number>;
+
+export function qdrantCount(qdrant: Qdrant, read: NonNullable<QdrantRequest['query']>): Count {
+  return async (name, must, time) => {
+    const body = { filter: { must }, exact: true };
+    const request = { method: 'POST', path: `${pathOf(name)}/points/count`, query: read, body } as const;
+    return (await qdrant<Schemas['CountResult']>(request, time)).count;
+  };
+}
