@@ -1,7 +1,7 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { exportSPKI, generateKeyPair, SignJWT, UnsecuredJWT } from 'jose';
+import { decodeProtectedHeader, exportSPKI, generateKeyPair, SignJWT, UnsecuredJWT } from 'jose';
 import { afterEach, beforeEach, expect, onTestFinished, test } from 'vitest';
 import { AUDIENCE, startIssuer, type TestIssuer } from '../../../test/support/issuer.ts';
 import { type IssuerOptions, openIssuer } from './issuer.ts';
@@ -141,6 +141,28 @@ test('an issuer that is away is no reason to refuse what it signed before, nor t
   await verify(token);
   await expect(verify(await issuer.sign({ aud: 'x' }))).rejects.toMatchObject(invalid);
 });
+
+test.each([{ cooldownMs: 0 }, { cooldownMs: 60_000, maxAgeMs: 0 }])(
+  'while its keys cannot be had, whether one not seen yet is the issuer’s is not known: %o',
+  async (more) => {
+    const { verify } = open(more);
+    const old = await issuer.sign();
+    await verify(old);
+    await issuer.rotate();
+    const fresh = await issuer.sign();
+    issuer.away(true);
+    const unavailable = { code: 'unavailable', status: 503 };
+    for (const token of [fresh, await issuer.sign({}, { kid: 'unknown' }), fresh]) {
+      await expect(verify(token)).rejects.toMatchObject(unavailable);
+      await verify(old);
+    }
+    const { kid = '' } = decodeProtectedHeader(old);
+    await expect(verify(await issuer.sign({}, { kid }))).rejects.toMatchObject(invalid);
+    issuer.away(false);
+    await expect.poll(() => verify(fresh).catch(() => undefined), { timeout: 10_000 }).toBeDefined();
+    await expect(verify(await issuer.sign({}, { kid: 'unknown' }))).rejects.toMatchObject(invalid);
+  },
+);
 
 test('before its keys were ever read, an issuer that is away makes us unavailable; then we recover', async () => {
   issuer.away(true);

@@ -39,19 +39,20 @@ export function openIssuer(options: IssuerOptions): Issuer {
   async function open() {
     const { createRemoteJWKSet, customFetch, errors, jwtVerify } = await import('jose');
     const read = reader(options.tokenFile);
+    const kept = keepingLast(read, () => discover(issuer, read));
     const keys = createRemoteJWKSet(await discover(issuer, read), {
       cacheMaxAge: options.maxAgeMs ?? 600_000,
       cooldownDuration: options.cooldownMs ?? 5000,
       timeoutDuration: TIMEOUT_MS,
-      [customFetch]: keepingLast(read, () => discover(issuer, read)),
+      [customFetch]: kept.read,
     });
-    return { keys, errors, jwtVerify };
+    return { keys, errors, jwtVerify, isAway: kept.isAway };
   }
 
   return {
     async verify(token) {
       opened ??= open();
-      const { keys, errors, jwtVerify } = await opened.catch((thrown) => {
+      const { keys, errors, jwtVerify, isAway } = await opened.catch((thrown) => {
         setTimeout(() => (opened = undefined), PAUSE_MS).unref();
         throw unavailable(thrown);
       });
@@ -69,7 +70,11 @@ export function openIssuer(options: IssuerOptions): Issuer {
         if (thrown instanceof errors.JWTClaimValidationFailed) {
           throw invalid(`The token's claim ${thrown.claim} is not accepted.`, thrown);
         }
-        const isIssuers = thrown instanceof errors.JWKSInvalid || thrown instanceof errors.JWKSTimeout;
+        const isIssuers =
+          thrown instanceof errors.JWKSInvalid ||
+          thrown instanceof errors.JWKSTimeout ||
+          // It may be one of the keys that could not be read.
+          (thrown instanceof errors.JWKSNoMatchingKey && isAway());
         // The bare class is what a key set that cannot be read is.
         const isTokens = thrown instanceof errors.JOSEError && thrown.constructor !== errors.JOSEError;
         throw isTokens && !isIssuers ? invalid('The token is not valid.', thrown) : unavailable(thrown);
@@ -103,10 +108,10 @@ function reader(tokenFile: string | undefined): Read {
 }
 
 /**
- * Answers with the last keys, for a while, when the issuer cannot be reached; and asks a failing one not too often. Where
+ * Answers with the last keys, for a while, when the issuer cannot be reached (`isAway`); and asks a failing one not too often. Where
  * the keys are no longer, `locate` may find them elsewhere.
  */
-function keepingLast(read: Read, locate: () => Promise<URL>): Read {
+function keepingLast(read: Read, locate: () => Promise<URL>): { read: Read; isAway(): boolean } {
   let moved: string | undefined;
   let last: { body: string; at: number } | undefined;
   let failure: { thrown: unknown; at: number } | undefined;
@@ -139,13 +144,16 @@ function keepingLast(read: Read, locate: () => Promise<URL>): Read {
     }
   }
 
-  return async (url, init) => {
-    try {
-      last = { body: await fresh(url, init), at: Date.now() };
-    } catch (thrown) {
-      if (!last || since(last.at) > STALE_MS) throw thrown;
-    }
-    return new Response(last.body, { headers: { 'content-type': 'application/json' } });
+  return {
+    isAway: () => failure !== undefined,
+    async read(url, init) {
+      try {
+        last = { body: await fresh(url, init), at: Date.now() };
+      } catch (thrown) {
+        if (!last || since(last.at) > STALE_MS) throw thrown;
+      }
+      return new Response(last.body, { headers: { 'content-type': 'application/json' } });
+    },
   };
 }
 
