@@ -45,7 +45,7 @@ export interface Repeats {
 
 /** The key as the store has it: one writer's keys are nothing to another. */
 export const keyOf = ({ idempotencyKey }: Pick<Repeats, 'idempotencyKey'>, { actor }: Writer): string =>
-  `${actor} ${idempotencyKey}`;
+  JSON.stringify([actor, idempotencyKey]);
 
 /** A document's content with what was said of it. */
 export interface Incoming {

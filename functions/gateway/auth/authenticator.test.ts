@@ -47,6 +47,19 @@ test('a user of the issuer is the tenant, user, groups and role of its token', a
   expect(nobody).toMatchObject({ status: 403, body: { detail: 'The token names no role.' } });
 });
 
+test('idempotency keys are each user’s own, whatever they are called', async () => {
+  const post = async (sub: string, key: string, text: string) => {
+    const init = { headers: { 'idempotency-key': key } };
+    const token = await users.sign({ ...alice, sub });
+    const { status, body } = await guarded.ask(token, 'POST', '/v1/documents', { text }, init);
+    return { status, id: body.id };
+  };
+  const first = await post('x', 'y z', 'one');
+  const others = await post('x y', 'z', 'two');
+  expect([first.status, others.status]).toEqual([202, 202]);
+  expect(await post('x y', 'z', 'two')).toEqual({ status: 200, id: others.id });
+});
+
 test('tokens are refused with a challenge, and keys where none are accepted', async () => {
   const { ask, key } = guarded;
   const expired = await users.sign({ ...alice, exp: 1 });

@@ -235,6 +235,22 @@ export const READING: readonly BrokenBuild[] = [
     proves: 'a revoked key writes nothing more, through a batch that is open either',
   },
   {
+    name: 'idempotency-keys-of-others',
+    edits: [
+      {
+        file: 'functions/gateway/accept/accept.ts',
+        from: 'JSON.stringify([actor, idempotencyKey]);',
+        // biome-ignore lint/suspicious/noTemplateCurlyInString: it is the text of a source.
+        to: '`${actor} ${idempotencyKey}`;',
+      },
+    ],
+    caughtBy: {
+      file: 'functions/gateway/auth/authenticator.test.ts',
+      test: 'idempotency keys are each user’s own, whatever they are called',
+    },
+    proves: 'one writer’s idempotency keys are nothing to another',
+  },
+  {
     name: 'tokens-for-others',
     edits: [
       {
