@@ -106,7 +106,9 @@ export interface Stage<Deps, In = unknown, Out = unknown, K extends Knobs = Knob
    * and info are always answered. A stage without it believes a call that proves to be a stage's.
    */
   admit?(request: Request, deps: Deps): Promise<Caller | undefined>;
-  /** The same for an event at `POST /`: throws unless the Broker sends it. */
+  /** Headers of every answer to a caller from outside, unless the answer has its own. */
+  answerHeaders?(caller: Caller, deps: Deps): Record<string, string>;
+  /** The same as `admit` for an event at `POST /`: throws unless the Broker sends it. */
   admitEvent?(request: Request, deps: Deps): Promise<void>;
   /** Throws `ConfigError` when, configured like this, it must not be reachable at this address (`''`: at every one). */
   checkAddress?(hostname: string, config: Config<K>): void;

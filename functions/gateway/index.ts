@@ -43,6 +43,7 @@ export const stage = defineStage({
   emits: ['document.accepted', 'document.deleted', 'query.asked'],
   admit,
   admitEvent,
+  answerHeaders: ({ tenant }, { quotas }) => quotas.headers(tenant),
   checkAddress(hostname, config) {
     checkAuth(config);
     refuseOpenBinding(hostname, config.auth.length > 0);

@@ -113,18 +113,27 @@ export function createApp<Deps, In, Out>(
   /** `POST /`, without the way through the router. */
   async function work(request: Request, inside: boolean): Promise<Response> {
     const isEvent = eventMode(request.headers) !== undefined;
+    let caller: Caller | undefined;
     try {
       refuseWhenDraining();
       if (isEvent) {
         if (!inside) await stage.admitEvent?.(request, deps);
         return await answerEvent(request, inside);
       }
-      const caller = inside ? undefined : await stage.admit?.(request, deps);
+      caller = inside ? undefined : await stage.admit?.(request, deps);
       if (stage.admit && !caller && !inside) throw new KnarrError('unauthenticated', 'Say who you are.');
-      return await answerJson(request, caller, inside);
+      return withHeaders(await answerJson(request, caller, inside), caller);
     } catch (thrown) {
-      return refuse(thrown, isEvent ? 'event' : 'request');
+      return withHeaders(refuse(thrown, isEvent ? 'event' : 'request'), caller);
     }
+  }
+
+  function withHeaders(answer: Response, caller: Caller | undefined): Response {
+    const headers = caller && stage.answerHeaders?.(caller, deps);
+    for (const [name, value] of Object.entries(headers ?? {})) {
+      if (!answer.headers.has(name)) answer.headers.set(name, value);
+    }
+    return answer;
   }
 
   const app = new Hono<Env>();
@@ -161,6 +170,7 @@ export function createApp<Deps, In, Out>(
     refuseWhenDraining();
     if (!c.env.inside) c.set('caller', await stage.admit?.(c.req.raw, deps));
     await next();
+    withHeaders(c.res, c.get('caller'));
   });
   app.options('/', () => new Response(null, { headers: WEB_HOOK }));
   const routes = stage.routes?.(deps, log);

@@ -50,7 +50,7 @@ export function createApi(deps: GatewayDeps, log: Logger): Api {
     scheme: 'bearer',
     description: 'An API key, or a JWT of the configured issuer. Without authentication, none is needed.',
   });
-  api.use(serverTimingTotal, admission(deps));
+  api.use(serverTimingTotal, admission);
 
   documentRoutes(api, deps);
   documentEventRoutes(api, deps, streams, log);
@@ -71,23 +71,16 @@ export function createApi(deps: GatewayDeps, log: Logger): Api {
   return api;
 }
 
-/** Who asks, as the runtime has admitted it, and in which trace; what is left of the tenant's quota goes into the answer. */
-function admission(
-  deps: GatewayDeps,
-): MiddlewareHandler<{ Variables: ApiContext['var'] & { caller?: Caller } }> {
-  return async (c, next) => {
-    // `admit` of the gateway gave it.
-    const identity = c.get('caller') as Identity | undefined;
-    if (!identity) return next();
+/** Who asks, as the runtime has admitted it, and in which trace. */
+const admission: MiddlewareHandler<{ Variables: ApiContext['var'] & { caller?: Caller } }> = (c, next) => {
+  // `admit` of the gateway gave it.
+  const identity = c.get('caller') as Identity | undefined;
+  if (identity) {
     const call = outsideCall(c.req.raw, identity);
     c.set('call', Object.assign(call, { traceparent: childTraceparent(call.traceparent) }));
-    await next();
-    const { headers } = c.res;
-    for (const [name, value] of Object.entries(deps.quotas.headers(identity.tenant))) {
-      if (!headers.has(name)) c.header(name, value);
-    }
-  };
-}
+  }
+  return next();
+};
 
 /** Every answer says how long it took; a question's says it for each step. */
 const serverTimingTotal: MiddlewareHandler = async (c, next) => {

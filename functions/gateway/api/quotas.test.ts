@@ -87,6 +87,12 @@ describe('quotas', () => {
     expect(header('retry-after')[0]).toBeNull();
     expect(Number(header('retry-after')[1])).toBeGreaterThan(0);
     const others = await tenantWith({});
+    for (const path of ['/', '/v1/search']) {
+      const { as } = await tenantWith({ requestsPerSecond: 0.1 });
+      const { status, headers } = await (await as('reader'))('POST', path, { nothing: 'asked' });
+      expect([status, headers.get('ratelimit-policy')], path).toEqual([400, '"requests";q=1;w=10']);
+      expect(headers.get('ratelimit'), path).toMatch(/^"requests";r=0;t=/);
+    }
     const free = await others.writer('GET', '/v1/documents');
     expect([free.status, free.headers.get('ratelimit')]).toEqual([200, null]);
   });
@@ -109,10 +115,12 @@ describe('quotas', () => {
     expect((await ask(globex)).body.detail).toContain('3 questions');
     for (const end of pending) end();
     await Promise.all([...first, ...others]);
-    const again = ask(acme);
-    await expect.poll(() => pending.length).toBe(4);
-    pending.at(-1)?.();
-    expect((await again).headers.get('ratelimit')).toBe('"questions";r=2');
+    for (const [n, path] of ['/v1/search', '/'].entries()) {
+      const again = ask(acme, path);
+      await expect.poll(() => pending.length).toBe(4 + n);
+      pending.at(-1)?.();
+      expect((await again).headers.get('ratelimit'), path).toBe('"questions";r=2');
+    }
   });
 
   test('bound the questions that a tenant will have answered later', async () => {
