@@ -181,6 +181,49 @@ describe.skipIf(missing)(`with a server${missing ? `: ${missing}` : ''}`, () => 
     }
   });
 
+  test('of a purge and a submission at the same time, who comes first decides what becomes of an original', async () => {
+    const server = await startPostgres();
+    const database = openPostgres({ url: server.url });
+    const age = { olderThanMs: 60_000, limit: 10 };
+    const removed: string[] = [];
+    const remove = async (original: string) => void removed.push(original);
+    try {
+      const store = await createDocumentStore(database);
+      const keep = (fresh: string) => store.keepOriginal('t', 'one', fresh);
+      const waits = async (query: string) => {
+        const { affected } = await database.query(
+          'select from pg_stat_activity where wait_event_type = $1 and query like $2',
+          ['Lock', `%${query}%`],
+        );
+        return affected;
+      };
+      // What an older release has kept is no longer used.
+      await database.query("insert into originals (tenant, original) values ('t', 't/one')");
+      expect(await keep('t/a')).toBe('t/a');
+      await database.query("update originals set touched_at = now() - interval '61 seconds'");
+      await database.transaction(async (tx) => {
+        await tx.query("update originals set touched_at = now() where original = 't/a'");
+        // It waits for nobody, and what it finds held is not old any more when it is free.
+        expect(await store.purgeOriginals(age, remove)).toBe(1);
+      });
+      expect(await store.purgeOriginals(age, remove)).toBe(0);
+
+      await database.query("update originals set touched_at = now() - interval '61 seconds'");
+      let kept: Promise<string> = Promise.resolve('');
+      await database.transaction(async (tx) => {
+        await tx.query("update originals set removing = true where original = 't/a'");
+        kept = keep('t/b');
+        await expect.poll(() => waits('insert into originals'), { timeout: 30_000 }).toBe(1);
+      });
+      expect(await kept).toBe('t/b');
+      expect(await store.purgeOriginals(age, remove)).toBe(1);
+      expect(removed).toEqual(['t/one', 't/a']);
+    } finally {
+      await database.close();
+      await server.stop();
+    }
+  });
+
   test('a server that is not there is unavailable', async () => {
     const database = openPostgres({ url: 'postgres://knarr@127.0.0.1:1/none' });
     await expect(createDocumentStore(database)).rejects.toMatchObject({ code: 'unavailable' });

@@ -240,4 +240,19 @@ export const LEDGER: readonly BrokenBuild[] = [
     },
     proves: 'the same event again costs its source no reading, and cannot fail',
   },
+  {
+    name: 'removed-keys-used-again',
+    edits: [
+      {
+        file: 'functions/_shared/stores/documents/originals.ts',
+        from: 'set removing = true, touched_at',
+        to: 'set removing = o.removing, touched_at',
+      },
+    ],
+    caughtBy: {
+      file: 'functions/gateway/accept/originals.test.ts',
+      test: 'a removal that takes effect late takes no original from a document accepted meanwhile',
+    },
+    proves: 'a deletion that was given up and is carried out later takes nothing from anybody',
+  },
 ];

@@ -119,4 +119,19 @@ export const OVERLOAD: readonly BrokenBuild[] = [
     },
     proves: 'unknown tokens are not looked up without bound',
   },
+  {
+    name: 'deletions-among-writes',
+    edits: [
+      {
+        file: 'functions/gateway/limits/tenants.ts',
+        from: "const removals = turns({ max: max.maxWrites, refuse: 'deletions' });",
+        to: 'const removals = writes;',
+      },
+    ],
+    caughtBy: {
+      file: 'functions/gateway/accept/originals.test.ts',
+      test: 'documents are deleted while writes hang in the store of originals; so many at once, and no more',
+    },
+    proves: 'a store of originals that hangs keeps nobody from deleting',
+  },
 ];
