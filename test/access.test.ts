@@ -17,6 +17,7 @@ const LANES = 8;
 /** Of other tenants, or the operator's alone, and there is none here. */
 const GRANTED_TO_NOBODY = [
   'DELETE /v1/admin/keys/{id}',
+  'PATCH /v1/admin/quotas',
   'POST /v1/admin/reconcile',
   'POST /v1/dead-letters/{id}/replay',
   'PUT /v1/admin/quotas',

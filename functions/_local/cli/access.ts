@@ -24,6 +24,9 @@ const number = (text: string) => {
   return Number(text);
 };
 
+/** `default` is what KNARR_QUOTA_* says. */
+const limit = (text: string) => (text === 'default' ? null : number(text));
+
 /** `knarr keys`, `knarr quotas` and `knarr audit`. */
 export function accessCommands(program: Command, { globals, output, remote, examples }: Tools): void {
   const targetOf = (options: StoreOptions): Target => ({ ...globals(), ...options });
@@ -75,14 +78,16 @@ export function accessCommands(program: Command, { globals, output, remote, exam
   examples(
     program
       .command('quotas')
-      .description('what a tenant may have, and has; sets the limits that are given')
+      .description(
+        'what a tenant may have, and has; sets the limits that are given, to a number or to "default"',
+      )
       .option('-t, --tenant <name>', "another tenant than the token's")
-      .option('--documents <n>', 'documents', number)
-      .option('--bytes <n>', 'bytes of content', number)
-      .option('--requests <n>', 'requests a second', number)
-      .option('--questions <n>', 'questions at once', number)
+      .option('--documents <n>', 'documents', limit)
+      .option('--bytes <n>', 'bytes of content', limit)
+      .option('--requests <n>', 'requests a second', limit)
+      .option('--questions <n>', 'questions at once', limit)
       .action(remote<[QuotaOptions]>(quotas)),
-    ['knarr quotas', 'knarr quotas --tenant acme --documents 10000 --requests 50'],
+    ['knarr quotas', 'knarr quotas --tenant acme --documents 10000 --requests default'],
   );
 
   examples(

@@ -1,9 +1,8 @@
 import { z } from '@hono/zod-openapi';
 import { TenantName } from '../../_shared/stores/access/names.ts';
-import type { Quota } from '../../_shared/stores/access/port.ts';
 import type { GatewayDeps } from '../deps.ts';
 import { administered, OfTenant } from './admin-keys.ts';
-import { type Api, auditOf, endpoint, requireOperator } from './endpoint.ts';
+import { type Api, type ApiCall, auditOf, endpoint, requireOperator } from './endpoint.ts';
 
 const count = z.int().min(0).max(Number.MAX_SAFE_INTEGER).nullable();
 const QUOTA = {
@@ -41,6 +40,16 @@ const NewQuota = z
     tenant: OfTenant,
   })
   .meta({ id: 'NewQuota', examples: [{ documents: 10_000, requests_per_second: 50 }] });
+/** Null is the default again; what is not named stays as it is. */
+const QuotaChange = z
+  .strictObject({
+    documents: documents.optional(),
+    bytes: bytes.optional(),
+    requests_per_second: requests_per_second.optional(),
+    questions: questions.optional(),
+    tenant: OfTenant,
+  })
+  .meta({ id: 'QuotaChange', examples: [{ requests_per_second: 50 }] });
 
 const tag = 'Administration';
 
@@ -52,6 +61,16 @@ export function quotaRoutes(api: Api, deps: GatewayDeps): void {
       deps.access.usage(tenant),
     ]);
     return { tenant, quota: { ...quota, requests_per_second: requestsPerSecond }, used };
+  }
+
+  /** What is not named stays as it is. */
+  async function set(change: z.infer<typeof QuotaChange>, call: ApiCall) {
+    requireOperator(call);
+    const { tenant = call.tenant, requests_per_second: requestsPerSecond, ...rest } = change;
+    const given = Object.entries({ ...rest, requestsPerSecond }).filter(([, limit]) => limit !== undefined);
+    await deps.access.setQuota(tenant, Object.fromEntries(given), auditOf(call));
+    deps.quotas.forget(tenant);
+    return view(tenant);
   }
 
   endpoint(
@@ -76,17 +95,27 @@ export function quotaRoutes(api: Api, deps: GatewayDeps): void {
       role: 'admin',
       tag,
       summary: 'Set the quota of a tenant',
-      description: "Only for admins of the operator's tenant. Holds on every replica within seconds.",
+      description:
+        "What is not named, or null, is the default. Only for admins of the operator's tenant. Holds on every replica within seconds.",
       json: NewQuota,
       answers: { 200: { description: 'What holds now.', json: QuotaView } },
     },
-    async ({ c, json: { tenant: given, requests_per_second: requestsPerSecond, ...rest }, call }) => {
-      requireOperator(call);
-      const tenant = given ?? call.tenant;
-      const quota: Quota = { ...rest, requestsPerSecond };
-      await deps.access.setQuota(tenant, quota, auditOf(call));
-      deps.quotas.forget(tenant);
-      return c.json(await view(tenant));
+    async ({ c, json, call }) => c.json(await set(json, call)),
+  );
+
+  endpoint(
+    api,
+    {
+      method: 'patch',
+      path: '/v1/admin/quotas',
+      role: 'admin',
+      tag,
+      summary: 'Change the quota of a tenant',
+      description:
+        "What is not named stays as it is; null is the default again. Only for admins of the operator's tenant. Holds on every replica within seconds.",
+      json: QuotaChange,
+      answers: { 200: { description: 'What holds now.', json: QuotaView } },
     },
+    async ({ c, json, call }) => c.json(await set(json, call)),
   );
 }

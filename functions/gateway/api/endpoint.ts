@@ -42,7 +42,7 @@ type Content = Record<string, z.ZodType>;
 
 /** One call of the API: what is documented is what is validated. */
 export interface Endpoint<Q extends z.ZodType, B extends z.ZodType> {
-  method: 'get' | 'put' | 'post' | 'delete';
+  method: 'get' | 'put' | 'post' | 'patch' | 'delete';
   /** With parameters in braces: `/v1/documents/{id}`. */
   path: string;
   /** What the caller must be, at least. */

@@ -142,11 +142,15 @@ describe('quotas', () => {
     expect([await put('a'), await put('b')]).toEqual([202, 429]);
     await operator('PUT', '/v1/admin/quotas', { tenant, documents: 2 });
     expect([await put('b'), await put('c')]).toEqual([202, 429]);
+    const changed = await operator('PATCH', '/v1/admin/quotas', { tenant, bytes: 100 });
+    expect(changed.body.quota).toMatchObject({ documents: 2, bytes: 100 });
+    expect((await writer('PATCH', '/v1/admin/quotas', { documents: 9 })).status).toBe(403);
     const byDefault = await operator('PUT', '/v1/admin/quotas', { tenant });
     expect(byDefault.body.quota.documents).toBe(3);
     expect((await operator('PUT', '/v1/admin/quotas', { documents: -1 })).status).toBe(400);
     expect(await auditOf(operator, `?tenant=${tenant}&action=quota.set`)).toMatchObject([
       { details: { documents: null } },
+      { details: { bytes: 100 } },
       { details: { documents: 2 } },
       { details: { documents: 1 } },
     ]);

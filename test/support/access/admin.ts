@@ -74,10 +74,11 @@ export async function rebuild(play: Play, asker: Asker): Promise<Exchange> {
 
 /** What only the operator may do, and here nobody is one. */
 export async function operate(play: Play, asker: Asker): Promise<Exchange> {
+  const method = play.random.pick(['POST', 'PUT', 'PATCH']);
   const done =
-    play.random.below(2) === 0
+    method === 'POST'
       ? await post(play, asker, '/v1/admin/reconcile', { repair: false })
-      : await send(play, asker, 'PUT', '/v1/admin/quotas', JSON.stringify({ documents: 1 }), json);
+      : await send(play, asker, method, '/v1/admin/quotas', JSON.stringify({ documents: 1 }), json);
   return { ...done, expected: refusal(asker, 'admin') ?? 403 };
 }
 

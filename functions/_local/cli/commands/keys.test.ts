@@ -88,6 +88,12 @@ test('further keys, quotas and the audit log by way of the server', async () => 
   );
   expect(set.quota).toEqual({ documents: 5, bytes: null, requests_per_second: 0.5, questions: null });
   expect(await said((output) => quotas(client, output, { tenant: 'globex' }))).toEqual(set);
+  const changed = await said((output) =>
+    quotas(client, output, { tenant: 'globex', requests: 50, bytes: 1000 }),
+  );
+  expect(changed.quota).toEqual({ documents: 5, bytes: 1000, requests_per_second: 50, questions: null });
+  const back = await said((output) => quotas(client, output, { tenant: 'globex', documents: null }));
+  expect(back.quota).toEqual({ ...changed.quota, documents: null });
   const { entries } = await said((output) => audit(client, output, { limit: 2, target: made.id }));
   expect(entries.map(({ action }: { action: string }) => action)).toEqual(['key.revoke', 'key.create']);
   const denied = await said((output) => audit(client, output, { limit: 9, denied: true }));

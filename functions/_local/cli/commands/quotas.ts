@@ -3,10 +3,11 @@ import type { Output } from '../output.ts';
 
 export interface QuotaOptions {
   tenant?: string;
-  documents?: number;
-  bytes?: number;
-  requests?: number;
-  questions?: number;
+  /** Null: the default again. */
+  documents?: number | null;
+  bytes?: number | null;
+  requests?: number | null;
+  questions?: number | null;
 }
 
 interface QuotaView {
@@ -15,13 +16,13 @@ interface QuotaView {
   used: { documents: number; bytes: number };
 }
 
-/** `knarr quotas`: what a tenant may have and has; with limits given, sets those and leaves the others to the defaults. */
+/** `knarr quotas`: what a tenant may have and has; with limits given, sets those and leaves the others as they are. */
 export async function quotas(client: ApiClient, output: Output, options: QuotaOptions): Promise<number> {
   const { tenant, requests: requests_per_second, ...limits } = options;
   const given = { ...limits, ...(requests_per_second !== undefined && { requests_per_second }) };
   const view =
     Object.keys(given).length > 0
-      ? await client.json<QuotaView>('PUT', '/v1/admin/quotas', { ...given, ...(tenant && { tenant }) })
+      ? await client.json<QuotaView>('PATCH', '/v1/admin/quotas', { ...given, ...(tenant && { tenant }) })
       : await client.json<QuotaView>(
           'GET',
           `/v1/admin/quotas${tenant ? `?${new URLSearchParams({ tenant })}` : ''}`,

@@ -113,6 +113,9 @@ export function accessStoreContract(
       expect(await store.quota(tenant)).toEqual(quota);
       await store.setQuota(tenant, { ...none, documents: 0 }, BY);
       expect(await store.quota(tenant)).toEqual({ ...none, documents: 0 });
+      await store.setQuota(tenant, { requestsPerSecond: 50, bytes: undefined }, BY);
+      await store.setQuota(tenant, {}, BY);
+      expect(await store.quota(tenant)).toEqual({ ...none, documents: 0, requestsPerSecond: 50 });
       expect(await store.quota(newTenant())).toEqual(none);
     });
 

@@ -99,7 +99,8 @@ export interface AccessStore {
 
   /** What was set for the tenant; all null when nothing was. */
   quota(tenant: string): Promise<Quota>;
-  setQuota(tenant: string, quota: Quota, by: Actor): Promise<void>;
+  /** What is not named stays as it is. Audited in the same transaction. */
+  setQuota(tenant: string, quota: Partial<Quota>, by: Actor): Promise<void>;
   usage(tenant: string): Promise<Usage>;
   /**
    * Counts a write and puts it into the audit log, inside the transaction that makes it. Gives the tenant's usage with

@@ -5,6 +5,12 @@ import type { AccessStore, Quota, Usage } from './port.ts';
 /** Rows that a tenant's usage is spread over: writers at the same time seldom meet on one. */
 const SHARDS = 8;
 const NONE: Quota = { documents: null, bytes: null, requestsPerSecond: null, questions: null };
+const COLUMNS: readonly (readonly [name: keyof Quota, column: string])[] = [
+  ['documents', 'documents'],
+  ['bytes', 'bytes'],
+  ['requestsPerSecond', 'requests_per_second'],
+  ['questions', 'questions'],
+];
 const SUM = `select greatest(0, coalesce(sum(documents), 0))::bigint as documents,
   greatest(0, coalesce(sum(bytes), 0))::bigint as bytes from usage where tenant = $1`;
 
@@ -23,13 +29,16 @@ export function quotas(
     },
 
     setQuota(tenant, quota, by) {
-      const { documents, bytes, requestsPerSecond, questions } = quota;
+      const given = COLUMNS.flatMap(([name, column]) => {
+        const limit = quota[name];
+        return limit === undefined ? [] : [{ column, limit }];
+      });
+      const columns = ['tenant', ...given.map(({ column }) => column)];
       return database.transaction(async (tx) => {
         await tx.query(
-          `insert into quotas (tenant, documents, bytes, requests_per_second, questions) values ($1, $2, $3, $4, $5)
-           on conflict (tenant) do update set documents = excluded.documents, bytes = excluded.bytes,
-             requests_per_second = excluded.requests_per_second, questions = excluded.questions`,
-          [tenant, documents, bytes, requestsPerSecond, questions],
+          `insert into quotas (${columns}) values (${columns.map((_, index) => `$${index + 1}`)})
+           on conflict (tenant) do update set ${columns.map((column) => `${column} = excluded.${column}`)}`,
+          [tenant, ...given.map(({ limit }) => limit)],
         );
         await appendAudit(tx, [{ ...by, tenant, action: 'quota.set', details: { ...quota } }]);
       });
