@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { chunkContext, withContext } from '../_shared/chunk.ts';
 import type { Drift } from '../_shared/contracts.ts';
+import { KnarrError } from '../_shared/errors.ts';
 import { emit, toCloudEvent } from '../_shared/events.ts';
 import { pointId } from '../_shared/ids.ts';
 import { runStage } from '../_shared/runtime/run.ts';
@@ -25,6 +26,7 @@ let metrics: Metrics;
 let reconcile: (repair: boolean, cursor?: string) => Promise<Drift>;
 let tick: (task: 'reconcile' | 'resume' | 'sweep') => Promise<void>;
 const removed: string[] = [];
+let isAway = false;
 const pace = { ...PACE };
 let sweep: () => Promise<unknown>;
 beforeAll(async () => {
@@ -35,7 +37,10 @@ beforeAll(async () => {
   const originals = {
     put: async () => {},
     get: async () => undefined,
-    delete: async (key: string) => void removed.push(key),
+    async delete(key: string) {
+      if (isAway) throw new KnarrError('unavailable', 'The store of originals is away.');
+      removed.push(key);
+    },
     ping: async () => {},
   };
   const limits = {
@@ -271,6 +276,20 @@ test('a sweep dead-letters what is without hope, and removes originals of nothin
   expect(items).toMatchObject([{ code: 'stuck', event: { subject: 'stuck' } }]);
   expect(await documents.replay('acme', {}, 10)).toBe(1);
   expect(await documents.version(ref)).toMatchObject({ state: 'accepted', error: null });
+});
+
+test('a store of originals that is away keeps a sweep from nothing else', async () => {
+  await documents.keepOriginal('acme', 'unneeded', 'acme/unneeded');
+  removed.length = 0;
+  isAway = true;
+  for (const id of ['counted', 'counted-too']) await documents.accept(given('acme', id, id));
+  expect(await sweep()).toMatchObject({ originals_removed: 0 });
+  expect(await gauge('knarr_documents_unfinished')).toBe((await documents.queues()).unfinished);
+  isAway = false;
+  expect(await sweep()).toMatchObject({ originals_removed: 1 });
+  expect(removed).toEqual(['acme/unneeded']);
+  for (const id of ['counted', 'counted-too']) await documents.remove('acme', id);
+  await outbox();
 });
 
 test('a rebuild that nobody goes on with is ended by ticks', async () => {

@@ -84,11 +84,16 @@ export async function sweep({
     replayedMs: limits.purgeAfterMs,
     keptMs: limits.deadLetterRetentionMs,
   });
-  for (let removed = BATCH; removed === BATCH && !signal.aborted; ) {
-    removed = await documents.purgeOriginals({ olderThanMs: limits.purgeAfterMs, limit: BATCH }, (key) =>
-      originals.delete(key),
-    );
-    report.originals_removed += removed;
+  try {
+    for (let removed = BATCH; removed === BATCH && !signal.aborted; ) {
+      removed = await documents.purgeOriginals({ olderThanMs: limits.purgeAfterMs, limit: BATCH }, (key) =>
+        originals.delete(key),
+      );
+      report.originals_removed += removed;
+    }
+  } catch (thrown) {
+    // What has failed must be said all the same.
+    log.warn({ err: thrown }, 'originals that nobody needs are left for the next sweep');
   }
   swept.found = await documents.queues();
   if (report.redriven + report.dead_lettered > 0) log.warn(report, 'work stood still');
