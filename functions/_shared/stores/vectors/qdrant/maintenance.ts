@@ -52,7 +52,7 @@ export function qdrantMaintenance(
       ];
       let removed = 0;
       for (const name of await collections.all(time)) {
-        removed += (await count(name, must, time).catch(absent)) ?? 0;
+        removed += (await count(name, must, { time }).catch(absent)) ?? 0;
         // Also when none was counted: the replica that counted may be behind.
         await removeAll(name, must, time).catch(absent);
       }
