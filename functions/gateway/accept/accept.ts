@@ -43,9 +43,9 @@ export interface Repeats {
   time?: string | undefined;
 }
 
-/** The key as the store has it: one writer's keys are nothing to another. */
+/** The key as the store has it: one writer's keys are nothing to another, whatever they are called. */
 export const keyOf = ({ idempotencyKey }: Pick<Repeats, 'idempotencyKey'>, { actor }: Writer): string =>
-  JSON.stringify([actor, idempotencyKey]);
+  actor.includes(' ') ? JSON.stringify([actor, idempotencyKey]) : `${actor} ${idempotencyKey}`;
 
 /** A document's content with what was said of it. */
 export interface Incoming {

@@ -4,8 +4,8 @@ import type { Database, Queryable } from '../sql/database.ts';
 import { type Db, isOvertaken, readHead } from './head.ts';
 import type { DeadLetterFilter, DocumentStore } from './port.ts';
 import { mayReadLetter } from './readable.ts';
-import { type DeadLetter, type DocumentRef, type NewDeadLetter, type Said, UNFINISHED } from './records.ts';
-import { send } from './sweep.ts';
+import type { DeadLetter, NewDeadLetter } from './records.ts';
+import { reopen, sayAgain } from './replay.ts';
 import type { Tables } from './tables.ts';
 import { fromCursor, instant, jsonb, storable, toCursor } from './text.ts';
 
@@ -158,20 +158,22 @@ async function isOver(
 }
 
 /**
- * Whether this very letter was kept and has been replayed: the version that it ended is open again. What is said anew after
- * a replay has a time of its own; only what is said again as it was has the same.
+ * Whether it was kept and replayed, and tells of an event that was said before: the version that it ended is open again. The
+ * same event may have been said several times.
  */
 async function isReplayed(db: Db, { tenant, id, event }: NewDeadLetter): Promise<boolean> {
-  if (!isOfVersion(event) || event.time === undefined) return false;
+  const said = instant(event.time);
+  // A question is said again as it was, with the time that it had.
+  if (!isOfVersion(event) || said === undefined) return false;
   // Held: a replay that is under way is waited for.
   const kept = await db
     .selectFrom('dead_letters')
-    .select(['replayed_at', 'event'])
+    .select('replayed_at')
     .where('tenant', '=', tenant)
     .where('id', '=', storable(id))
     .forUpdate()
     .executeTakeFirst();
-  return kept !== undefined && kept.replayed_at !== null && kept.event.time === event.time;
+  return kept !== undefined && kept.replayed_at !== null && said <= kept.replayed_at;
 }
 
 /** False when the letter is gone, or was replayed by somebody else. */
@@ -227,68 +229,6 @@ function isOfVersion(event: CloudEvent): boolean {
 function versionIn({ data }: CloudEvent): number | undefined {
   const version = (data as { version?: unknown } | null | undefined)?.version;
   return typeof version === 'number' ? version : undefined;
-}
-
-/**
- * Sends a version off that is not indexed; one that a failure had ended is open again. All that it waits for is made
- * anew from its document, since what the event held may be outdated.
- */
-async function reopen(tx: Queryable, ref: DocumentRef): Promise<void> {
-  const { tenant, document, version } = ref;
-  const db = tx.kysely<Tables>();
-  const { numUpdatedRows } = await db
-    .updateTable('versions')
-    .set({
-      state: 'accepted',
-      error_code: null,
-      error_message: null,
-      redrives: 0,
-      updated_at: sql`now()`,
-    })
-    .where('tenant', '=', tenant)
-    .where('document', '=', document)
-    .where('version', '=', version)
-    .where('state', 'in', ['dead_lettered', ...UNFINISHED])
-    .executeTakeFirst();
-  if (numUpdatedRows === 0n) return;
-  // Points of a version that had failed may have been cleared away since.
-  await db
-    .updateTable('chunks')
-    .set({ indexed: false })
-    .where('tenant', '=', tenant)
-    .where('document', '=', document)
-    .where('version', '=', version)
-    .execute();
-  await send(tx, [ref]);
-}
-
-/** Puts what a dead letter said into the outbox, as the event that it was, and opens the question again that its failure had ended. */
-async function sayAgain(db: Kysely<Tables>, tenant: string, event: CloudEvent): Promise<void> {
-  const name = eventName(event.type);
-  // Nothing here says events of other types, so nothing here can say them again.
-  if (name === undefined) return;
-  const subject = event.subject ?? '';
-  if (name.startsWith('query.')) {
-    await db
-      .updateTable('answers')
-      // It gets as much time again as it had.
-      .set({
-        state: 'pending',
-        result: null,
-        expires_at: sql`greatest(expires_at, now() + (expires_at - created_at))`,
-      })
-      .where('tenant', '=', tenant)
-      .where('id', '=', subject)
-      .where('state', '=', 'failed')
-      .execute();
-  }
-  const traceparent = typeof event.traceparent === 'string' ? event.traceparent : null;
-  const { id, source, time } = event;
-  const said: Said = { id, source, ...(time !== undefined && { time }) };
-  await db
-    .insertInto('outbox')
-    .values({ tenant, name, subject, data: jsonb(event.data), traceparent, said: jsonb(said) })
-    .execute();
 }
 
 function letterOf({

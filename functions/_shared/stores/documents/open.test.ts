@@ -224,6 +224,53 @@ describe.skipIf(missing)(`with a server${missing ? `: ${missing}` : ''}`, () => 
     }
   });
 
+  test('a submission to an older release waits for the removal of its original, and puts it again', async () => {
+    const server = await startPostgres();
+    const database = openPostgres({ url: server.url });
+    const age = { olderThanMs: 60_000, limit: 10 };
+    try {
+      const store = await createDocumentStore(database);
+      const touch = () =>
+        database.query(
+          `insert into originals (tenant, original) values ('t', 't/one')
+           on conflict (tenant, original) do update set touched_at = now()`,
+        );
+      const aged = () => database.query("update originals set touched_at = now() - interval '61 seconds'");
+      const waits = async () => {
+        const { affected } = await database.query(
+          "select from pg_stat_activity where wait_event_type = 'Lock' and query like '%insert into originals%'",
+        );
+        return affected;
+      };
+      await touch();
+      await aged();
+      let touched: Promise<unknown> = Promise.resolve();
+      const removed: string[] = [];
+      const remove = async (original: string) => {
+        touched = touch();
+        await expect.poll(waits, { timeout: 30_000 }).toBe(1);
+        removed.push(original);
+      };
+      expect(await store.purgeOriginals(age, remove)).toBe(1);
+      await touched;
+      const { rows } = await database.query('select original, removing from originals');
+      expect(rows).toEqual([{ original: 't/one', removing: false }]);
+
+      // One that comes between its choice and its turn keeps it.
+      await aged();
+      await database.query("insert into originals values ('t', 't/first', now() - interval '62 seconds')");
+      const between = async (original: string) => {
+        removed.push(original);
+        await touch();
+      };
+      expect(await store.purgeOriginals(age, between)).toBe(1);
+      expect(removed).toEqual(['t/one', 't/first']);
+    } finally {
+      await database.close();
+      await server.stop();
+    }
+  });
+
   test('a server that is not there is unavailable', async () => {
     const database = openPostgres({ url: 'postgres://knarr@127.0.0.1:1/none' });
     await expect(createDocumentStore(database)).rejects.toMatchObject({ code: 'unavailable' });

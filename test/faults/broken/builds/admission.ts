@@ -52,9 +52,8 @@ export const ADMISSION: readonly BrokenBuild[] = [
     edits: [
       {
         file: 'functions/gateway/accept/accept.ts',
-        from: 'JSON.stringify([actor, idempotencyKey]);',
-        // biome-ignore lint/suspicious/noTemplateCurlyInString: it is the text of a source.
-        to: '`${actor} ${idempotencyKey}`;',
+        from: "actor.includes(' ') ?",
+        to: "actor === '' ?",
       },
     ],
     caughtBy: {

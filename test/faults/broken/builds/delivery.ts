@@ -84,7 +84,7 @@ export const DELIVERY: readonly BrokenBuild[] = [
     name: 'replay-reopens-nothing',
     edits: [
       {
-        file: 'functions/_shared/stores/documents/dead-letters.ts',
+        file: 'functions/_shared/stores/documents/replay.ts',
         from: "      state: 'accepted',\n      error_code: null,",
         to: "      state: 'dead_lettered',\n      error_code: null,",
       },

@@ -75,6 +75,20 @@ export function originalsContract(store: () => DocumentStore): void {
       expect(await again()).toBe(`${tenant}/again`);
     });
 
+    test('that are needed although their removal had begun are kept for as long', async () => {
+      const tenant = newTenant();
+      await kept(tenant, 'one');
+      const away = async () => {
+        throw new KnarrError('unavailable', 'away');
+      };
+      await expect(purged(tenant, old, away)).rejects.toThrow('away');
+      // An older release's gateway asks nobody for a key.
+      await accepted(given(tenant, 'a', 'one'));
+      expect(await purged(tenant)).toEqual([]);
+      await store().remove(tenant, 'a');
+      expect(await purged(tenant)).toEqual([`${tenant}/one`]);
+    });
+
     test('are removed while nothing waits for it', async () => {
       const tenant = newTenant();
       await kept(tenant, 'one');

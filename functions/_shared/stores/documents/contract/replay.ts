@@ -59,8 +59,14 @@ export function replayContract(store: () => DocumentStore): void {
       expect(await store().addDeadLetter(first)).toBe(true);
       expect(await store().addDeadLetter(first)).toBe(true);
       await store().fail(ref, { code: 'unprocessable', message: 'broken' });
+      await new Promise((resolve) => setTimeout(resolve, 5));
+      const twin = { ...first, event: { ...first.event, time: new Date().toISOString() } };
+      await new Promise((resolve) => setTimeout(resolve, 5));
       expect(await store().replay(tenant, {}, 10)).toBe(1);
       for (let time = 0; time < 3; time++) expect(await store().addDeadLetter(first)).toBe(false);
+      expect(await ids(tenant)).toEqual([]);
+      // The same event, said before the replay and given up after it.
+      expect(await store().addDeadLetter(twin)).toBe(false);
       expect(await ids(tenant)).toEqual([]);
       const second = { ...first, event: { ...first.event, time: new Date(Date.now() + 1000).toISOString() } };
       expect(await store().addDeadLetter(second)).toBe(true);
