@@ -4,6 +4,7 @@ import type { Config } from '../../../config.ts';
 import { KnarrError } from '../../../errors.ts';
 import type { VectorScope, WorkTime } from '../port.ts';
 import { absent, pathOf, type Qdrant, type QdrantRequest } from './client.ts';
+import { joined } from './joined.ts';
 import type { qdrantKnobs } from './knobs.ts';
 import { collectionSettings, DENSE, LEXICAL, payloadIndexes } from './schema.ts';
 import { addTerms } from './upgrade.ts';
@@ -18,7 +19,8 @@ export interface Collections {
   /** What a generation's collection is like; undefined when it has none yet. */
   find(generation: string, time?: WorkTime): Promise<Made | undefined>;
   /**
-   * Makes the collection when it is missing, and brings up one of an older release ({@link addTerms}). Throws `model_mismatch` when it is there for another length of vectors,
+   * Makes the collection when it is missing, and brings up one of an older release ({@link addTerms}): once for all calls at
+   * a time, none of which ends it by going away. Throws `model_mismatch` when it is there for another length of vectors,
    * `unavailable` while the cluster has too few nodes for its copies.
    */
   ensure(scope: VectorScope, time?: WorkTime): Promise<void>;
@@ -43,6 +45,8 @@ export function qdrantCollections(
   written: NonNullable<QdrantRequest['query']>,
 ): Collections {
   const known = new Map<string, Made>();
+  /** By alias. */
+  const beingMade = new Map<string, Promise<void>>();
 
   function nameOf(generation: string): string {
     const hash = createHash('sha256').update(generation).digest('hex').slice(0, 12);
@@ -68,10 +72,10 @@ export function qdrantCollections(
   }
 
   /** Copies lie where the nodes are at the time, and stay there: none are made before there are enough nodes for them. */
-  async function awaitNodes(time?: WorkTime): Promise<void> {
+  async function awaitNodes(): Promise<void> {
     const { qdrantReplicas: wanted = 1 } = settings;
     if (wanted === 1) return;
-    const { peers = {} } = await qdrant<{ peers?: object }>({ method: 'GET', path: '/cluster' }, time);
+    const { peers = {} } = await qdrant<{ peers?: object }>({ method: 'GET', path: '/cluster' });
     const nodes = Math.max(1, Object.keys(peers).length);
     if (nodes >= wanted) return;
     throw new KnarrError(
@@ -80,21 +84,26 @@ export function qdrantCollections(
     );
   }
 
-  async function create(alias: string, dimensions: number, time?: WorkTime): Promise<void> {
-    await awaitNodes(time);
+  async function create(alias: string, dimensions: number): Promise<void> {
+    await awaitNodes();
     const collection = `${alias}.1`;
     const body = collectionSettings(dimensions, settings);
     // Somebody else may be making it too.
-    await qdrant({ method: 'PUT', path: pathOf(collection), body }, time).catch(existing);
+    await qdrant({ method: 'PUT', path: pathOf(collection), body }).catch(existing);
     for (const [field_name, field_schema] of payloadIndexes(settings.qdrantRangeFields)) {
       const index = { field_name, field_schema } satisfies Schemas['CreateFieldIndex'];
-      await qdrant(
-        { method: 'PUT', path: `${pathOf(collection)}/index`, query: { wait: true }, body: index },
-        time,
-      );
+      const path = `${pathOf(collection)}/index`;
+      await qdrant({ method: 'PUT', path, query: { wait: true }, body: index });
     }
     const named = { create_alias: { collection_name: collection, alias_name: alias } };
-    await qdrant({ method: 'POST', path: '/collections/aliases', body: { actions: [named] } }, time);
+    await qdrant({ method: 'POST', path: '/collections/aliases', body: { actions: [named] } });
+  }
+
+  /** Takes no caller's time: others wait for it too. */
+  function makeOnce(alias: string, make: () => Promise<void>): Promise<void> {
+    const under = beingMade.get(alias) ?? make().finally(() => beingMade.delete(alias));
+    beingMade.set(alias, under);
+    return under;
   }
 
   return {
@@ -104,8 +113,8 @@ export function qdrantCollections(
     async ensure({ collection, generation, dimensions }, time) {
       const name = nameOf(generation);
       const before = await find(generation, time);
-      if (!before) await create(name, dimensions, time);
-      if (before?.serverWeighs) await addTerms(qdrant, name, written, time);
+      const make = () => (before ? addTerms(qdrant, name, written) : create(name, dimensions));
+      if (!before || before.serverWeighs) await joined(makeOnce(name, make), time);
       const made = (await find(generation, time))?.dimensions;
       if (made === dimensions) return;
       throw new KnarrError(

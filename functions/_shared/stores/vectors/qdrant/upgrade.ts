@@ -1,5 +1,4 @@
 import type { Schemas } from '@qdrant/js-client-rest';
-import type { WorkTime } from '../port.ts';
 import { checkWritten, pathOf, type Qdrant, type QdrantRequest } from './client.ts';
 import { SCOPE } from './points.ts';
 import { LEXICAL, TERMS_INDEX } from './schema.ts';
@@ -16,12 +15,11 @@ export async function addTerms(
   qdrant: Qdrant,
   alias: string,
   written: NonNullable<QdrantRequest['query']>,
-  time?: WorkTime,
 ): Promise<void> {
   const path = pathOf(alias);
   const [field_name, field_schema] = TERMS_INDEX;
   const index = { method: 'PUT', path: `${path}/index`, query: { wait: true } } as const;
-  await qdrant({ ...index, body: { field_name, field_schema } }, time);
+  await qdrant({ ...index, body: { field_name, field_schema } });
 
   const without = { is_empty: { key: field_name } };
   const filter = { must: [without], must_not: [{ key: 'kind', match: { value: SCOPE } }] };
@@ -34,26 +32,22 @@ export async function addTerms(
       with_vector: [LEXICAL],
       ...(offset && { offset }),
     };
-    const page = await qdrant<Schemas['ScrollResult']>(
-      { method: 'POST', path: `${path}/points/scroll`, body },
-      time,
-    );
+    const scroll = { method: 'POST', path: `${path}/points/scroll`, body } as const;
+    const page = await qdrant<Schemas['ScrollResult']>(scroll);
     // By condition and not by id: a point that has gone meanwhile is no error, and one that was written anew stays.
     const operations = page.points.map(({ id, vector }) => ({
       set_payload: { payload: { terms: termsOf(vector) }, filter: { must: [{ has_id: [id] }, without] } },
     }));
     if (operations.length > 0) {
-      const results = await qdrant<Schemas['UpdateResult'][]>(
-        { method: 'POST', path: `${path}/points/batch`, query: written, body: { operations } },
-        time,
-      );
+      const batch = { method: 'POST', path: `${path}/points/batch`, query: written } as const;
+      const results = await qdrant<Schemas['UpdateResult'][]>({ ...batch, body: { operations } });
       for (const result of results) checkWritten(result);
     }
     offset = page.next_page_offset;
   } while (offset);
 
   const body = { sparse_vectors: { [LEXICAL]: { modifier: 'none' } } } satisfies Schemas['UpdateCollection'];
-  await qdrant({ method: 'PATCH', path, body }, time);
+  await qdrant({ method: 'PATCH', path, body });
 }
 
 const termsOf = (vector: Schemas['Record']['vector']): number[] =>
