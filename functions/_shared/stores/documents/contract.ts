@@ -19,13 +19,19 @@ import { replayContract } from './contract/replay.ts';
 import { stuckContract } from './contract/stuck.ts';
 import type { DocumentStore } from './port.ts';
 
-/** What every documents store must do. `open` gives a store whose outbox claims last `claimMs` milliseconds. */
-export function documentStoreContract(
-  name: string,
-  open: () => Promise<{ store: DocumentStore; claimMs: number; close: () => Promise<void> }>,
-): void {
+interface Opened {
+  store: DocumentStore;
+  /** How long its outbox claims last, milliseconds. */
+  claimMs: number;
+  /** Makes a tenant's originals so old, milliseconds. */
+  age: (tenant: string, ms: number) => Promise<void>;
+  close: () => Promise<void>;
+}
+
+/** What every documents store must do. */
+export function documentStoreContract(name: string, open: () => Promise<Opened>): void {
   describe(name, () => {
-    let opened: Awaited<ReturnType<typeof open>>;
+    let opened: Opened;
     beforeAll(async () => {
       opened = await open();
     });
@@ -47,7 +53,7 @@ export function documentStoreContract(
     replayContract(store);
     lateDeadLettersContract(store);
     latenessContract(store);
-    originalsContract(store);
+    originalsContract(store, (...given) => opened.age(...given));
     accessContract(store);
     deadLetterAccessContract(store);
 

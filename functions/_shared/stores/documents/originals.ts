@@ -15,6 +15,22 @@ export function originalsLedger(database: Database): Pick<DocumentStore, 'keepOr
     );
   }
 
+  /** False when it was touched since it was marked, and is kept. */
+  function removeHeld(
+    { tenant, original, marked_at }: Original,
+    remove: (original: string) => Promise<void>,
+  ): Promise<boolean> {
+    return database.transaction(async (tx) => {
+      const { affected } = await tx.query(
+        `delete from originals
+         where tenant = $1 and original = $2 and touched_at = $3::text::timestamptz`,
+        [tenant, original, marked_at],
+      );
+      if (affected === 1) await remove(original);
+      return affected === 1;
+    });
+  }
+
   return {
     async keepOriginal(tenant, contentHash, fresh) {
       const { rows } = await database.query<{ original: string }>(
@@ -29,7 +45,7 @@ export function originalsLedger(database: Database): Pick<DocumentStore, 'keepOr
     async purgeOriginals({ olderThanMs, limit }, remove) {
       const due: Original[] = [];
       // What a purge that failed or died has left comes first.
-      for (const condition of ['o.removing', NEEDLESS]) {
+      for (const condition of ['o.removing', 'not o.removing']) {
         const { rows } = await database.query<Original>(marking(condition), [
           olderThanMs,
           limit - due.length,
@@ -37,11 +53,16 @@ export function originalsLedger(database: Database): Pick<DocumentStore, 'keepOr
         due.push(...rows);
       }
       const removed: Original[] = [];
+      let held = 0;
       let failure: unknown;
       for (const one of due) {
         try {
-          await remove(one.original);
-          removed.push(one);
+          if (one.is_older) {
+            if (await removeHeld(one, remove)) held++;
+          } else {
+            await remove(one.original);
+            removed.push(one);
+          }
         } catch (thrown) {
           failure ??= thrown;
           // Each of the others would take as long to fail.
@@ -50,7 +71,7 @@ export function originalsLedger(database: Database): Pick<DocumentStore, 'keepOr
       }
       await forget(removed);
       if (failure !== undefined) throw failure;
-      return removed.length;
+      return removed.length + held;
     },
   };
 }
@@ -58,22 +79,25 @@ export function originalsLedger(database: Database): Pick<DocumentStore, 'keepOr
 interface Original {
   tenant: string;
   original: string;
+  marked_at: string;
+  /** An older release has kept it, and uses its key again however it is marked: it has to wait for the removal. */
+  is_older: boolean;
 }
 
 /**
- * Marks what nobody has touched for so long: it is out of use from then on, and left to whoever marked it until it is as
- * old again. The lock makes sure of its age; a submission touches the row right before it is accepted.
+ * Marks what nobody has touched for so long and no head needs: it is out of use from then on, and left to whoever marked it
+ * until it is as old again. The lock makes sure of its age; a submission touches the row right before it is accepted. A head
+ * needs its original also when it was dead-lettered: it may be replayed. A tombstone names none. What was marked before may
+ * be needed again, by a head that an older release has accepted.
  */
 const marking = (condition: string) => `
   with due as (
     select tenant, original from originals o
     where o.touched_at < now() - $1::float8 * interval '1 millisecond' and ${condition}
+      and not exists (select from versions v
+        join documents d on d.tenant = v.tenant and d.document = v.document and d.head = v.version
+        where v.tenant = o.tenant and v.original = o.original)
     limit $2 for update skip locked)
   update originals o set removing = true, touched_at = now() from due
   where o.tenant = due.tenant and o.original = due.original
-  returning o.tenant, o.original`;
-
-/** A head needs its original, also when it was dead-lettered: it may be replayed. A tombstone names none. */
-const NEEDLESS = `not o.removing and not exists (select from versions v
-  join documents d on d.tenant = v.tenant and d.document = v.document and d.head = v.version
-  where v.tenant = o.tenant and v.original = o.original)`;
+  returning o.tenant, o.original, o.touched_at::text as marked_at, o.content_hash is null as is_older`;

@@ -226,7 +226,8 @@ export interface DocumentStore {
   /**
    * Calls `remove`, outside any transaction, for at most `limit` originals that no version needs any more and that were not
    * touched for so long. From before the call on {@link keepOriginal} gives their keys out no more, so a removal may take
-   * effect however late. Those whose removal failed, or was not seen to end, come again after so long. Returns how many were
+   * effect however late; those that an older release has kept, whose keys it uses again, it waits for in a transaction. Those
+   * whose removal failed, or was not seen to end, come again after so long if still none needs them. Returns how many were
    * removed. Throws the first failure, after trying the others unless it is `unavailable`.
    */
   purgeOriginals(
