@@ -203,7 +203,7 @@ describe('with keys', () => {
     // What is said again is all that was said.
     expect((await admin('POST', `/v1/dead-letters/${events[2]?.type}/replay`)).body).toEqual({ replayed: 1 });
     const again = async () => guarded.gateway.published.find(({ subject }) => subject === 'q')?.data;
-    await expect.poll(again).toEqual({ ...asked, passages });
+    await expect.poll(again, { timeout: 30_000 }).toEqual({ ...asked, passages });
   });
 
   test('events from outside reach the stage by /v1/events alone, with the rights of their sender', async () => {

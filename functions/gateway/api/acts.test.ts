@@ -61,7 +61,7 @@ describe('an act and its entry are one', () => {
     expect((await withoutLog(replay)).status).toBe(500);
     expect(await waiting()).toEqual(['one']);
     expect((await replay()).body).toEqual({ replayed: 1 });
-    await expect.poll(() => said('one')).toBe(true);
+    await expect.poll(() => said('one'), { timeout: 30_000 }).toBe(true);
     expect((await replay()).status).toBe(404);
     expect(await auditOf(admin, '?action=dead_letter.replay')).toMatchObject([{ target: 'one' }]);
   });
