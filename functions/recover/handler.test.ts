@@ -1,79 +1,30 @@
-import { afterAll, beforeAll, expect, test, vi } from 'vitest';
+import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { z } from 'zod';
-import {
-  type CloudEvent,
-  type Emitted,
-  EVENTS,
-  type EventData,
-  emit,
-  toCloudEvent,
-} from '../_shared/events.ts';
-import { type RunningStage, runStage } from '../_shared/runtime/run.ts';
-import { createDocumentStore } from '../_shared/stores/documents/open.ts';
+import { type CloudEvent, EVENTS, type EventData, emit, toCloudEvent } from '../_shared/events.ts';
 import type { DocumentStore } from '../_shared/stores/documents/port.ts';
-import type { Database } from '../_shared/stores/sql/database.ts';
-import { openPGlite } from '../_shared/stores/sql/pglite.ts';
-import { openPgVectors } from '../_shared/stores/vectors/pg.ts';
-import { createLogger } from '../_shared/telemetry/log.ts';
-import { createMetrics } from '../_shared/telemetry/metrics.ts';
 import type { DeadLetterPage } from './dead-letters.ts';
-import type { RecoverInput, RecoverOutput } from './handler.ts';
-import { createRecover, stage } from './index.ts';
+import { dead, openTestRecover, PROBLEM, type TestRecover } from './testing.ts';
 
-let database: Database;
+let recover: TestRecover;
 let documents: DocumentStore;
-let running: RunningStage<RecoverInput, RecoverOutput>;
-/** The same with a relay of its own. */
-let relaying: typeof running;
-const metrics = createMetrics();
 beforeAll(async () => {
-  database = await openPGlite();
-  documents = await createDocumentStore(database);
-  const vectors = await openPgVectors(database);
-  const originals = {
-    put: async () => {},
-    get: async () => undefined,
-    delete: async () => {},
-    ping: async () => {},
-  };
-  const limits = {
-    redriveAfterMs: -1000,
-    redriveAttempts: 1,
-    purgeAfterMs: 60_000,
-    deadLetterRetentionMs: 60_000,
-  };
-  const deps = createRecover({ documents, vectors, originals }, limits, metrics);
-  running = runStage(stage, deps, { log: createLogger('silent') });
-  const relay = { wake() {}, stop: async () => {} };
-  relaying = runStage(stage, { ...deps, relay }, { log: createLogger('silent') });
+  recover = await openTestRecover();
+  ({ documents } = recover);
 });
-afterAll(() => database?.close());
+afterAll(() => recover?.close());
 
-const PROBLEM = { status: 422, code: 'unprocessable', detail: 'The PDF is broken.' };
-function dead(emitted: Emitted, tenant: string, body: unknown = PROBLEM, more: object = {}): CloudEvent {
-  return {
-    ...toCloudEvent('gateway', emitted, { tenant }),
-    knativeerrordest: 'http://ingest.default.svc.cluster.local',
-    knativeerrorcode: 422,
-    knativeerrordata: Buffer.from(typeof body === 'string' ? body : JSON.stringify(body)).toString('base64'),
-    ...more,
-  };
-}
-const deliver = (event: CloudEvent) => running.receive(event, AbortSignal.timeout(10_000));
+const deliver = (event: CloudEvent) => recover.running.receive(event, AbortSignal.timeout(10_000));
 const list = async (tenant: string, page: { limit?: number; cursor?: string | undefined } = {}) =>
-  (await running.call(
+  (await recover.running.call(
     { action: 'list', limit: 100, ...page },
     { tenant, principals: ['*'], signal: AbortSignal.timeout(10_000) },
   )) as z.infer<typeof DeadLetterPage>;
 
 /** What a sweep says, after everything that waited in the outbox was lost. */
 async function sweep(): Promise<CloudEvent[]> {
-  await emptyOutbox();
-  return deliver(timer());
+  await recover.outbox();
+  return recover.fire('sweep');
 }
-const emptyOutbox = async () => documents.ackOutbox((await documents.claimOutbox(1000)).map(({ id }) => id));
-const timer = () =>
-  toCloudEvent('timer', emit('timer.fired', 'sweep', { task: 'sweep' }), { tenant: 'system' });
 
 async function accepted(tenant: string) {
   const { document, version, collection } = await documents.accept({
@@ -159,48 +110,6 @@ test('a letter of a generation that the version has left is kept, and ends nothi
   expect((await list('mover')).dead_letters).toHaveLength(1);
   expect(await deliver(dead(batch('new'), 'mover'))).toHaveLength(1);
   expect((await documents.version({ tenant: 'mover', ...reference }))?.state).toBe('dead_lettered');
-});
-
-test('a sweep of all tenants says of each document whose it is', async () => {
-  const tenants = ['north', 'south'];
-  for (const tenant of tenants) await accepted(tenant);
-  await sweep();
-  const failed = (await sweep()).filter(({ tenant }) => tenants.includes(tenant as string));
-  expect(failed.map(({ type, tenant, partitionkey }) => [type, tenant, partitionkey]).sort()).toEqual(
-    tenants.map((tenant) => ['dev.knarr.document.failed.v1', tenant, `${tenant}/a`]),
-  );
-  expect(new Set(failed.map(({ id }) => id)).size).toBe(2);
-});
-
-test('a timer keeps the relay awake while events wait, but not what has failed from being said', async () => {
-  const { signal } = new AbortController();
-  await accepted('hopeless');
-  await sweep();
-  await emptyOutbox();
-  await accepted('waits');
-  const failed = await relaying.receive(timer(), signal);
-  expect(failed.map(({ tenant }) => tenant)).toContain('hopeless');
-  let isOver = false;
-  const second = relaying.receive(timer(), signal).finally(() => {
-    isOver = true;
-  });
-  const looks = vi.spyOn(documents, 'hasOutbox');
-  await vi.waitUntil(() => looks.mock.calls.length > 0, 10_000);
-  expect(isOver).toBe(false);
-  await emptyOutbox();
-  expect(await second).toEqual([]);
-});
-
-test('a sweep tells how things stand', async () => {
-  await accepted('waiting');
-  await deliver(dead(emit('document.submitted', 'a', { document: 'a', text: 'text' }), 'telling'));
-  await sweep();
-  const text = await metrics.text();
-  const value = (name: string) => Number(new RegExp(`^${name} (\\S+)$`, 'm').exec(text)?.[1]);
-  expect(value('knarr_documents_unfinished')).toBeGreaterThanOrEqual(1);
-  expect(value('knarr_documents_standing_seconds')).toBeGreaterThan(0);
-  expect(value('knarr_outbox_events')).toBeGreaterThanOrEqual(1);
-  expect(value('knarr_dead_letters')).toBeGreaterThanOrEqual(1);
 });
 
 test('a fault of our own ends its version at once: waiting mends nothing', async () => {

@@ -159,7 +159,7 @@ export const LEDGER: readonly BrokenBuild[] = [
       },
     ],
     caughtBy: {
-      file: 'functions/recover/reconcile.test.ts',
+      file: 'functions/recover/upkeep.test.ts',
       test: 'ticks go on where the one before stopped, repair everything, and begin anew after the end',
     },
     proves: 'a store that is too large for one tick is compared to its end',
@@ -174,7 +174,7 @@ export const LEDGER: readonly BrokenBuild[] = [
       },
     ],
     caughtBy: {
-      file: 'functions/recover/reconcile.test.ts',
+      file: 'functions/recover/upkeep.test.ts',
       test: 'a rebuild that nobody goes on with is ended by ticks',
     },
     proves: 'a rebuild whose process died is ended by a timer',
