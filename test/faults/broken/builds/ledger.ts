@@ -255,4 +255,19 @@ export const LEDGER: readonly BrokenBuild[] = [
     },
     proves: 'a deletion that was given up and is carried out later takes nothing from anybody',
   },
+  {
+    name: 'older-release-not-waited-for',
+    edits: [
+      {
+        file: 'functions/_shared/stores/documents/originals.ts',
+        from: 'original = $2 and touched_at = $3::text::timestamptz',
+        to: 'original = $2 and touched_at >= $3::text::timestamptz',
+      },
+    ],
+    caughtBy: {
+      file: 'functions/_shared/stores/documents/open.test.ts',
+      test: 'a submission to an older release waits for the removal of its original, and puts it again',
+    },
+    proves: 'an upgrade takes no original from a document that the release before accepts meanwhile',
+  },
 ];
