@@ -1,10 +1,15 @@
-import { expect, onTestFinished, test, vi } from 'vitest';
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { idf } from '../lexical/sparse.ts';
 import type { Count } from './count.ts';
 import { qdrantStatistics } from './statistics.ts';
 
 const scope = { tenant: 't', collection: 'c', generation: 'g', dimensions: 4 };
 const TERM = 7;
+
+/** Milliseconds: counts grow old when a test says so. */
+let now = 0;
+beforeEach(() => void vi.spyOn(performance, 'now').mockImplementation(() => now));
+afterEach(() => void vi.restoreAllMocks());
 
 const turn = () => new Promise(setImmediate);
 
@@ -46,9 +51,6 @@ test('a question does not wait for a long count of a term: an estimate stands in
 });
 
 test('the number of texts is waited for once, and then the last one holds until it is counted anew', async () => {
-  let now = performance.now();
-  const clock = vi.spyOn(performance, 'now').mockImplementation(() => now);
-  onTestFinished(() => clock.mockRestore());
   const { asked, weightOf, tell } = slowServer();
   const first = weightOf();
   // Longer than any question waits for a term.

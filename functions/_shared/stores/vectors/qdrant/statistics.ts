@@ -43,8 +43,8 @@ interface Counted {
   points: number;
   /** Of this process, when the count began. */
   changes: number;
-  /** By `performance.now()`. */
-  freshUntil: number;
+  /** When it was told, by `performance.now()`. */
+  at: number;
 }
 
 /**
@@ -53,18 +53,19 @@ interface Counted {
  * are is never estimated: that depends on what other tenants have.
  */
 export function qdrantStatistics(count: Count): Statistics {
-  const counts = new LRUCache<string, Counted>({ max: MAX_COUNTS, ttl: MAX_AGE_MS });
+  const counts = new LRUCache<string, Counted>({ max: MAX_COUNTS });
   const underWay = new Map<string, Promise<number>>();
   let changes = 0;
 
-  const isFresh = (known: Counted) =>
-    performance.now() < known.freshUntil && (known.changes === changes || known.points > FEW);
+  const isFresh = ({ points, changes: before, at }: Counted) =>
+    performance.now() - at < keptFor(points) && (before === changes || points > FEW);
+  const mayStandIn = ({ points, at }: Counted) => points > FEW && performance.now() - at < MAX_AGE_MS;
 
   function begin(key: string, make: () => Promise<number>): Promise<number> {
     const before = changes;
     const counting = make()
       .then((points) => {
-        counts.set(key, { points, changes: before, freshUntil: performance.now() + keptFor(points) });
+        counts.set(key, { points, changes: before, at: performance.now() });
         return points;
       })
       .finally(() => underWay.delete(key));
@@ -87,7 +88,7 @@ export function qdrantStatistics(count: Count): Statistics {
     const found = counting && (await joined(inTime(counting), time));
     if (found !== undefined) return found;
     if (condition) return roughly(name, condition, time, counting);
-    return known && known.points > FEW ? known.points : joined(counting as Promise<number>, time);
+    return known && mayStandIn(known) ? known.points : joined(counting as Promise<number>, time);
   }
 
   /** The estimate is of the term's hash alone, which is its owner's: with the scope it would be of everybody's points. */

@@ -92,12 +92,31 @@ describe.skipIf(missing)(`word statistics on a server${missing ? `: ${missing}` 
     expect(await best(store, 'common')).toBeCloseTo(idf(1, 1), 5);
   });
 
-  test('of a long question are all asked for', async () => {
-    const store = openQdrantVectors(settingsOf(), plain);
+  test('of a long question are asked for up to a number; all its words are searched for', async () => {
+    const store = openQdrantVectors(settingsOf({}, proxy.url), plain);
     await store.upsert(scope, texts('t', 'common rare', 'common words', 'other words'));
-    const question = ['rare', ...Array.from({ length: 300 }, (_, n) => `w${n}`), 'common'].join(' ');
-    expect(await best(store, question)).toBeCloseTo(idf(3, 1) + idf(3, 2), 5);
+    const question = ['common', ...Array.from({ length: 300 }, (_, n) => `w${n}`), 'rare'].join(' ');
+    proxy.seen.length = 0;
+    // The last one weighs as the first one: no other word that was counted is there.
+    expect(await best(store, question)).toBeCloseTo(2 * idf(3, 2), 5);
+    const counts = proxy.seen.filter((request) => request.includes('/count')).length;
+    expect(counts).toBeGreaterThanOrEqual(129);
+    // Each term twice at most: where the server is slow, it is asked for an estimate, too.
+    expect(counts).toBeLessThanOrEqual(257);
   });
+
+  /** Makes a collection as an older release has left it. Gives its path. */
+  async function age({ qdrantPrefix }: ReturnType<typeof settingsOf>): Promise<string> {
+    const { aliases } = await ask('GET', '/aliases');
+    const { alias_name } = aliases.find((one: { alias_name: string }) =>
+      one.alias_name.startsWith(`${qdrantPrefix}.`),
+    );
+    const path = `/collections/${encodeURIComponent(alias_name)}`;
+    await ask('PATCH', path, { sparse_vectors: { lexical: { modifier: 'idf' } } });
+    await ask('DELETE', `${path}/index/terms?wait=true`);
+    await ask('POST', `${path}/points/payload/delete?wait=true`, { keys: ['terms'], filter: {} });
+    return path;
+  }
 
   test('a collection of an older release is brought up by its first write', async () => {
     const settings = settingsOf();
@@ -105,14 +124,7 @@ describe.skipIf(missing)(`word statistics on a server${missing ? `: ${missing}` 
     const all = ['common rare', ...Array.from({ length: 600 }, (_, n) => `common w${n}`)];
     await first.upsert(scope, texts('t', ...all));
     await first.upsert(scopeOf('u'), texts('u', 'common rare', ''));
-    const alias = (await ask('GET', '/aliases')).aliases.find((one: { alias_name: string }) =>
-      one.alias_name.startsWith(`${settings.qdrantPrefix}.`),
-    ).alias_name;
-    const path = `/collections/${encodeURIComponent(alias)}`;
-    // What an older release has made.
-    await ask('PATCH', path, { sparse_vectors: { lexical: { modifier: 'idf' } } });
-    await ask('DELETE', `${path}/index/terms?wait=true`);
-    await ask('POST', `${path}/points/payload/delete?wait=true`, { keys: ['terms'], filter: {} });
+    const path = await age(settings);
 
     const reader = openQdrantVectors(settings, plain);
     const old = await best(reader, 'rare');
@@ -133,5 +145,62 @@ describe.skipIf(missing)(`word statistics on a server${missing ? `: ${missing}` 
       expect(await best(store, 'rare')).toBeCloseTo(idf(603, 1), 5);
       expect(await best(store, 'common')).toBeCloseTo(idf(603, 601), 5);
     }
+  });
+
+  test('a process brings up a collection once, whichever of its writes has gone', async () => {
+    const settings = settingsOf();
+    const all = Array.from({ length: 600 }, (_, n) => `common w${n}`);
+    await openQdrantVectors(settings, plain).upsert(scope, texts('t', ...all));
+    await age(settings);
+
+    let goOn = () => {};
+    const held = new Promise<void>((resolve) => {
+      goOn = resolve;
+    });
+    let batches = 0;
+    const { fetch } = globalThis;
+    const spy = vi.spyOn(globalThis, 'fetch').mockImplementation(async (url, options) => {
+      if (!String(url).includes('/points/batch')) return fetch(url, options);
+      batches++;
+      await held;
+      return fetch(url, options);
+    });
+    onTestFinished(() => spy.mockRestore());
+    const store = openQdrantVectors(settings, plain);
+    const caller = new AbortController();
+    const write = (id: string, time = {}) =>
+      store.upsert(scope, [point('t', id, { text: 'new words' })], time);
+    const first = write('first', { signal: caller.signal });
+    const gone = expect(first).rejects.toMatchObject({ code: 'cancelled' });
+    while (batches === 0) await new Promise(setImmediate);
+    const others = ['second', 'third', 'fourth'].map((id) => write(id));
+    caller.abort();
+    goOn();
+    await gone;
+    await Promise.all(others);
+    // 600 points by 256.
+    expect(batches).toBe(3);
+    expect(await best(store, 'common')).toBeCloseTo(idf(603, 600), 5);
+  });
+
+  test('a collection that could not be brought up is by the next write', async () => {
+    const settings = settingsOf({}, proxy.url);
+    const store = openQdrantVectors(settings, plain);
+    await store.upsert(scope, texts('t', 'common rare', 'common words'));
+    const path = await age(settings);
+    const late = openQdrantVectors(settings, plain);
+    const { fetch } = globalThis;
+    const spy = vi
+      .spyOn(globalThis, 'fetch')
+      .mockImplementation(async (url, options) =>
+        String(url).includes('/points/batch') ? new Response('{}', { status: 403 }) : fetch(url, options),
+      );
+    onTestFinished(() => spy.mockRestore());
+    const write = () => late.upsert(scope, [point('t', 'new', { text: 'common' })]);
+    await expect(write()).rejects.toMatchObject({ code: 'upstream_failed' });
+    expect((await ask('GET', path)).config.params.sparse_vectors.lexical.modifier).toBe('idf');
+    spy.mockRestore();
+    await write();
+    expect(await best(late, 'rare')).toBeCloseTo(idf(3, 1), 5);
   });
 });
