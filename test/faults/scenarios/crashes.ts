@@ -13,14 +13,18 @@ export const restarts: Scenario = {
   async run(trial) {
     const { system, scale } = trial;
     let done = false;
-    const load = applyLoad(trial, { documents: Math.ceil(100 * scale), updates: 0.2, deletes: 0.1 }).finally(
-      () => {
-        done = true;
-      },
-    );
+    let acts = 0;
+    const load = applyLoad(trial, {
+      ...{ documents: Math.ceil(100 * scale), updates: 0.2, deletes: 0.1 },
+      onAct: () => acts++,
+    }).finally(() => {
+      done = true;
+    });
     let count = 0;
     while (!done) {
-      await Promise.race([load, sleep(scale > 10 ? 10_000 : 1500)]);
+      if (scale > 10) await Promise.race([load, sleep(10_000)]);
+      // Right after some were acknowledged: they are on their way.
+      for (const enough = acts + 25; !done && acts < enough; ) await sleep(5);
       if (done) break;
       await system.stop();
       await system.start();

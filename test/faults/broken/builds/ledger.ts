@@ -33,8 +33,8 @@ export const LEDGER: readonly BrokenBuild[] = [
         to: '(select tenant, document, version from due where false)',
       },
     ],
-    caughtBy: { scenario: 'kill-at-boundaries', sees: ['missing', 'phantom'] },
-    proves: 'what a crash leaves half done has to be taken up by the next start or the sweep',
+    caughtBy: { scenario: 'rolling-restarts', sees: ['missing', 'phantom'] },
+    proves: 'what a restart leaves half done has to be taken up by the next start or the sweep',
   },
   {
     name: 'repeat-accepted-again',
