@@ -72,7 +72,10 @@ export const LEDGER: readonly BrokenBuild[] = [
         to: 'if (state === undefined) return false;',
       },
     ],
-    caughtBy: { scenario: 'out-of-order', sees: ['duplicate', 'resurrected', 'phantom', 'missing'] },
+    caughtBy: {
+      file: 'functions/_shared/stores/documents/open.test.ts',
+      test: 'an ended version takes no more work',
+    },
     proves: 'a late event of an older version takes nothing back',
   },
   {
