@@ -71,6 +71,11 @@ export const LEDGER: readonly BrokenBuild[] = [
         from: 'if (state === undefined || CLOSED.includes(state)) return false;',
         to: 'if (state === undefined) return false;',
       },
+      {
+        file: 'functions/_shared/stores/documents/chunks.ts',
+        from: 'and d.head = v.version\n     where v.tenant = $1 and v.document',
+        to: '\n     where v.tenant = $1 and v.document',
+      },
     ],
     caughtBy: {
       file: 'functions/_shared/stores/documents/open.test.ts',
