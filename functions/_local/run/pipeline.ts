@@ -106,7 +106,7 @@ export async function startPipeline(
         do {
           await broker.idle();
           await sleep(5);
-        } while ((await parts.documents.outboxSize()) > 0 || waiting(broker) > 0);
+        } while ((await parts.documents.hasOutbox()) || waiting(broker) > 0);
       },
       close,
     };
